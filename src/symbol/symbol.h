@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * From addresses to names: which mapping of which process held an address at a time, and which function of
+ * that file it is.
+ *
+ * A symbolizer is fed a recording's process events in time order (hw_symbolizer_advance) and asked about
+ * samples in the same order, so that a program that execs, forks or exits is named as it was then. Frames
+ * are interned: equal (file, function) pairs have one id, so reports count ids and look at names last.
+ */
+#ifndef HW_SYMBOL_SYMBOL_H
+#define HW_SYMBOL_SYMBOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "merge/recording.h"
+
+enum hw_frame_kind {
+	HW_FRAME_USER,
+	HW_FRAME_KERNEL,
+	HW_FRAME_JIT,	  /* anonymous executable memory, named by a perf map or not */
+	HW_FRAME_VDSO,
+	HW_FRAME_UNKNOWN, /* no mapping known, or a marker such as "[user stack: in-kernel]" */
+};
+
+/* What several addresses share: a function of a file. Strings are owned by the symbolizer. */
+struct hw_frame {
+	const char *function; /* demangled; NULL: no symbol covers it */
+	const char *raw_function; /* as in the symbol table; NULL as above */
+	const char *file;     /* path of the mapped file, "[kernel]", "[vdso]", "[jit]", "[unknown]" */
+	uint8_t kind;	      /* enum hw_frame_kind */
+};
+
+struct hw_symbolizer_options {
+	const char *kallsyms;	    /* NULL: /proc/kallsyms, if the recording is from this boot */
+	const char *debug_directory; /* NULL: /usr/lib/debug */
+	const char *root;	    /* prefix of every path of the recording, NULL: none */
+	bool no_demangle;
+};
+
+struct hw_symbolizer;
+
+int hw_symbolizer_new(const struct hw_recording *recording, const struct hw_symbolizer_options *options,
+		      struct hw_symbolizer **symbolizer, struct hw_error *err);
+void hw_symbolizer_free(struct hw_symbolizer *symbolizer);
+
+/* Apply every process event up to and including time_ns. Times must not go down. */
+void hw_symbolizer_advance(struct hw_symbolizer *symbolizer, uint64_t time_ns);
+
+/* Names as of the time advanced to; never NULL (":PID" as perf prints where no name is known). */
+const char *hw_symbolizer_thread_name(struct hw_symbolizer *symbolizer, uint32_t pid, uint32_t tid);
+const char *hw_symbolizer_process_name(struct hw_symbolizer *symbolizer, uint32_t pid);
+
+/*
+ * The frame id of an address in process pid (kernel: in the kernel) as of the time advanced to. lookup is
+ * the address to look up: callers pass ip - 1 for return addresses. Always an id, if only of an unknown
+ * frame. Ids are dense and begin at 0.
+ */
+uint32_t hw_symbolizer_frame(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel);
+
+/* The id of a made-up frame such as "[user stack: in-kernel]"; text is copied. */
+uint32_t hw_symbolizer_marker(struct hw_symbolizer *symbolizer, const char *text);
+
+const struct hw_frame *hw_symbolizer_frame_by_id(const struct hw_symbolizer *symbolizer, uint32_t id);
+uint32_t hw_symbolizer_frame_count(const struct hw_symbolizer *symbolizer);
+
+/*
+ * The exact place, for "homeward script": symbol start offset of address and, where debug information is
+ * there, source file and line. Any out pointer may be NULL. Returns 0 or -ENOENT.
+ */
+struct hw_place {
+	const char *function; /* demangled, or NULL */
+	uint64_t offset;      /* of the address in the function, bytes */
+	const char *file;     /* mapped file, as perf names it */
+	uint64_t file_offset; /* where no symbol: offset in the file */
+	const char *source;   /* NULL: not known */
+	int line;
+};
+int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel, bool want_line,
+			struct hw_place *place);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * One frame of a walk: which file, which rule, the step, and what to do where tables end.
+ *
+ * Shared by BPF and user space like the step. A frame only uses what is at hand; what is not (a mapping
+ * nobody looked up yet, a page that is not resident, a table that is not loaded) it names in w->need, and
+ * the driver around it supplies it and calls again, or ends the walk with a reason. That is why the same
+ * text can walk in an interrupt, in a task's own context and over a copy. Nothing is recorded twice: depth
+ * grows only when a frame is done.
+ *
+ * The including file defines, besides hw_read_stack:
+ *
+ *	static int hw_find_mapping(struct hw_walk *w, hw_u64 address);
+ *		0 with w->mapping set, or -1: not known (ask the driver)
+ *	static int hw_find_rule(struct hw_walk *w, const struct hw_mapping *m, hw_u32 offset, hw_u64 *rule);
+ *		0, or -1: the table is gone
+ *	static int hw_read_code(struct hw_walk *w, hw_u64 address, hw_u64 *eight_bytes);
+ *	static void hw_put_ip(struct hw_walk *w, hw_u64 ip);
+ *		keep ip as frame number w->depth (below depth_max)
+ */
+#ifndef HW_WALK_FRAME_H
+#define HW_WALK_FRAME_H
+
+#include "walk/step.h"
+
+/* What a frame returns: go on, ask the driver, or HW_FRAME_DONE + enum hw_end_reason. */
+enum hw_frame_result {
+	HW_FRAME_NEXT,
+	HW_FRAME_NEED_MAPPING, /* of the address w->need */
+	HW_FRAME_NEED_STACK,   /* the word at w->need */
+	HW_FRAME_NEED_TABLE,   /* of mapping w->mapping */
+	HW_FRAME_DONE = 32,
+};
+
+static int hw_find_mapping(struct hw_walk *w, hw_u64 address);
+static int hw_find_rule(struct hw_walk *w, const struct hw_mapping *m, hw_u32 offset, hw_u64 *rule);
+static int hw_read_code(struct hw_walk *w, hw_u64 address, hw_u64 *eight_bytes);
+static void hw_put_ip(struct hw_walk *w, hw_u64 ip);
+
+/* Do the eight bytes before a return address end in a call? (Intel SDM vol. 2, CALL: E8, FF /2.) */
+static inline int hw_ends_in_call(hw_u64 before)
+{
+#define HW_BYTE_BEFORE(n) ((hw_u32)(before >> (64 - 8 * (n))) & 255)
+#define HW_IS_CALL(n)	  (HW_BYTE_BEFORE(n) == 0xff && (HW_BYTE_BEFORE((n) - 1) & 0x38) == 0x10)
+	return HW_BYTE_BEFORE(5) == 0xe8 || HW_IS_CALL(2) || HW_IS_CALL(3) || HW_IS_CALL(4) ||
+	       HW_IS_CALL(6) || HW_IS_CALL(7);
+#undef HW_IS_CALL
+#undef HW_BYTE_BEFORE
+}
+
+/*
+ * pc stands right after a system call instruction in a gap. glibc's clone and clone3 end their unwind
+ * entry before it: in the new thread nothing is above, in the parent the stack is as at the entry.
+ */
+static inline int hw_after_syscall_in_gap(struct hw_walk *w, hw_u64 *rule)
+{
+	hw_u64 code, rax;
+
+	if (!(w->flags & HW_WALK_EXACT) || hw_read_code(w, w->pc - 8, &code) || code >> 48 != 0x050f)
+		return 0;
+	if (hw_register(w, HW_REG_RAX, &rax))
+		return 0;
+	*rule = rax ? HW_RULE(HW_RULE_CFA, HW_REG_RSP, 8) : HW_RULE(HW_RULE_END, 0, 0);
+	return 1;
+}
+
+/* mov $15,%rax (or %eax); syscall: a return trampoline without an unwind entry, as in musl. */
+static inline int hw_is_sigreturn(struct hw_walk *w)
+{
+	hw_u64 code;
+
+	if (hw_read_code(w, w->pc, &code))
+		return 0;
+	return code == 0x0f0000000fc0c748ull || (code & 0xffffffffffffffull) == 0x050f0000000fb8ull;
+}
+
+static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
+{
+	hw_u64 rule;
+	int r;
+
+	if (hw_after_syscall_in_gap(w, &rule))
+		return hw_step(w, rule);
+	if (hw_is_sigreturn(w))
+		return hw_step_signal(w, 0);
+	r = hw_step_frame_pointer(w);
+	w->guess_reason = reason;
+	return r;
+}
+
+static inline int hw_end_of(struct hw_walk *w, int step, hw_u32 gap_reason)
+{
+	switch (step) {
+	case HW_STEP_END:
+		return HW_FRAME_DONE + HW_END_COMPLETE;
+	case HW_STEP_UNFIT:
+		return HW_FRAME_DONE + HW_END_UNFIT;
+	case HW_STEP_LOST:
+		return HW_FRAME_DONE + (gap_reason ? (int)gap_reason : HW_END_LOST_REGISTER);
+	default:
+		return HW_FRAME_DONE + (gap_reason ? (int)gap_reason : HW_END_NO_PROGRESS);
+	}
+}
+
+static inline int hw_walk_frame(struct hw_walk *w)
+{
+	hw_u64 lookup = w->flags & HW_WALK_EXACT ? w->pc : w->pc - 1;
+	hw_u64 offset, code, rule = 0;
+	hw_u32 gap_reason = 0;
+	struct hw_mapping *m;
+	int step;
+
+	if (w->depth >= w->depth_max)
+		return HW_FRAME_DONE + HW_END_TRUNCATED;
+	if (hw_find_mapping(w, lookup)) {
+		w->need = lookup;
+		return HW_FRAME_NEED_MAPPING;
+	}
+	m = &w->mappings[w->mapping & (HW_MAPPINGS_KEPT - 1)];
+	if (w->flags & HW_WALK_GUESSED) {
+		if (m->kind == HW_MAPPING_NOT_CODE || hw_read_code(w, w->pc - 8, &code) ||
+		    !hw_ends_in_call(code))
+			return HW_FRAME_DONE + (int)w->guess_reason;
+	}
+	switch (m->kind) {
+	case HW_MAPPING_NOT_CODE:
+		if (!w->depth) {
+			hw_put_ip(w, w->pc);
+			w->depth++;
+		}
+		return HW_FRAME_DONE + HW_END_NO_MAPPING;
+	case HW_MAPPING_MISS:
+		return HW_FRAME_NEED_TABLE;
+	case HW_MAPPING_ANONYMOUS:
+		gap_reason = HW_END_ANONYMOUS;
+		break;
+	case HW_MAPPING_NO_TABLE:
+		gap_reason = HW_END_NO_TABLE;
+		break;
+	default:
+		offset = lookup - m->start + m->offset;
+		if (offset >> 32)
+			gap_reason = HW_END_NO_TABLE;
+		else if (hw_find_rule(w, m, (hw_u32)offset, &rule))
+			return HW_FRAME_NEED_TABLE;
+		else if (HW_RULE_KIND(rule) == HW_RULE_GAP)
+			gap_reason = HW_END_GAP;
+	}
+	hw_put_ip(w, w->pc);
+	w->unreadable_reason = gap_reason ? gap_reason : HW_END_UNREADABLE;
+	step = gap_reason ? hw_gap(w, gap_reason) : hw_step(w, rule);
+	if (step == HW_STEP_STACK)
+		return HW_FRAME_NEED_STACK;
+	w->depth++;
+	return step == HW_STEP_OK ? HW_FRAME_NEXT : hw_end_of(w, step, gap_reason);
+}
+
+#endif
