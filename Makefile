@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# A thin front to Meson: every target sets up what it needs first, so each works in a fresh clone.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+TESTS ?=
+
+.PHONY: all demo check bench lint install clean help setup-build setup-demo setup-check setup-lint
+.DEFAULT_GOAL := all
+
+all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
+	@ninja -C $(BUILD)
+
+demo: setup-demo all ## record this machine for a few seconds, show a report, write homeward-flame.html
+	@BUILD=$(BUILD) scripts/demo
+
+check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites only
+	@BUILD=$(BUILD) tests/run $(TESTS)
+
+bench: setup-check all ## measure completeness, sharing, cost and start-up on this machine
+	@BUILD=$(BUILD) scripts/bench
+
+lint: setup-lint all ## layout, static analysis, floors, shell scripts
+	@BUILD=$(BUILD) scripts/lint
+
+install: all ## install to PREFIX (/usr/local), under DESTDIR if that is set
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@ninja -C $(BUILD)
+	@meson install -C $(BUILD) --no-rebuild
+
+clean: ## remove the build directory
+	rm -rf $(BUILD)
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup-build setup-demo setup-check setup-lint:
+	@scripts/setup $(@:setup-%=%)
+
+$(BUILD)/build.ninja: | setup-build
+	@meson setup $(BUILD) --prefix=$(PREFIX)
