@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* longread [SECONDS]: read /dev/zero in blocks of 64 MiB, so that one stay in the kernel meets many samples.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define BLOCK_BYTES ((size_t)64 << 20)
+
+int main(int argc, char **argv)
+{
+	uint64_t deadline = deadline_after(argument_or(argc, argv, 1, 5)), reads = 0;
+	char *block = malloc(BLOCK_BYTES);
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	if (!block || zero < 0)
+		return 1;
+	while (clock_ns(CLOCK_MONOTONIC) < deadline) {
+		if (read(zero, block, BLOCK_BYTES) <= 0)
+			return 1;
+		reads++;
+	}
+	printf("reads %llu\n", (unsigned long long)reads);
+	free(block);
+	close(zero);
+	return 0;
+}
