@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""What system tests share: the program under test, workloads, what the machine allows, tidy endings.
+
+A test file defines functions whose names begin with "test_" and say what must hold, and ends with
+hw.main(globals()). Each test gets a fresh directory as its working directory. A test that cannot run here
+calls hw.skip(reason); a file whose tests all skip is skipped as a whole.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("HW_BUILD", os.path.join(SOURCE, "build"))
+HOMEWARD = os.path.join(BUILD, "src", "cli", "homeward")
+NOBODY = 65534
+
+
+class Skipped(Exception):
+    """The test cannot run on this machine, for the reason given."""
+
+
+def skip(reason):
+    raise Skipped(reason)
+
+
+def workload(name):
+    return os.path.join(BUILD, "tests", "workloads", name)
+
+
+def doctor():
+    """What "homeward doctor --json" says of this machine."""
+    return json.loads(run("doctor", "--json", status=None).stdout)
+
+
+def need_root():
+    if os.geteuid() != 0:
+        skip("needs root")
+
+
+def need_recording():
+    """Skip unless this machine can record."""
+    blocker = doctor()["blocker"]
+    if blocker:
+        skip("this machine cannot record: " + blocker)
+
+
+def need_tool(name):
+    path = shutil.which(name)
+    if not path:
+        skip(f"needs {name}")
+    return path
+
+
+def run(*arguments, status=0, timeout=60, program=HOMEWARD, **options):
+    """Run homeward with these arguments; fail unless it ends with this exit status (None: any)."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("stderr", subprocess.PIPE)
+    done = subprocess.run([program, *map(str, arguments)], text=True, timeout=timeout, check=False, **options)
+    if status is not None and done.returncode != status:
+        raise AssertionError(
+            f"{' '.join(map(str, arguments))}: exit status {done.returncode}, not {status}\n"
+            f"stdout: {(done.stdout or '')[-2000:]}\nstderr: {(done.stderr or '')[-2000:]}"
+        )
+    return done
+
+
+def run_as_nobody(*arguments, **options):
+    """Like run(), without any right, from a copy that nobody may execute wherever the build stands."""
+    need_root()
+    os.chmod(".", 0o755)
+    program = shutil.copy(HOMEWARD, os.path.abspath("homeward"))
+    return run(*arguments, program=program, user=NOBODY, group=NOBODY, extra_groups=[], **options)
+
+
+class Background:
+    """A process of ours that is ended with the block: with Background([...]) as process."""
+
+    def __init__(self, command, **options):
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.DEVNULL)
+        self.process = subprocess.Popen([str(word) for word in command], **options)
+
+    def __enter__(self):
+        return self.process
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def record(*arguments, output="test.data", **options):
+    """Record into output; the lines that homeward printed are in the result's stderr."""
+    run("record", "-o", output, *arguments, **options)
+    return output
+
+
+def stats(path):
+    """What "homeward stats --json" says, with its sums checked."""
+    account = json.loads(run("stats", "--json", path).stdout)
+    assert account["asked"] <= account["user_samples"] <= account["samples"], account
+    assert sum(account["ended"].values()) == account["answered"], account
+    assert sum(account["unanswered"].values()) == account["asked"] - account["answered"], account
+    return account
+
+
+def folded(path, *arguments):
+    """The folded stacks as a dictionary of stack (a tuple of names, root first) to samples."""
+    stacks = {}
+    for line in run("export", "--to", "folded", path, *arguments, timeout=120).stdout.splitlines():
+        names, _, count = line.rpartition(" ")
+        key = tuple(names.split(";"))
+        stacks[key] = stacks.get(key, 0) + int(count)
+    return stacks
+
+
+def until(condition, seconds=10):
+    """Wait until condition() is true; fail if it is not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def one_line(text):
+    """The only line of text, which must not be empty."""
+    lines = text.strip().splitlines()
+    assert len(lines) == 1 and lines[0], f"not one line: {text!r}"
+    return lines[0]
+
+
+def main(names):
+    """Run the tests of a file; the process exits 0, 1, or 77 if all of them were skipped."""
+    tests = {name: function for name, function in names.items() if name.startswith("test_")}
+    chosen = sys.argv[1:] or list(tests)
+    reasons, failed, passed = [], [], 0
+    for name in chosen:
+        home = os.getcwd()
+        directory = tempfile.mkdtemp(prefix="homeward-test-")
+        os.chdir(directory)
+        started = time.monotonic()
+        try:
+            tests[name]()
+            passed += 1
+            print(f"ok      {name} ({time.monotonic() - started:.1f} s)")
+        except Skipped as reason:
+            reasons.append(str(reason))
+            print(f"skipped {name}: {reason}")
+        except Exception:  # whatever it is, the next test shall run
+            failed.append(name)
+            print(f"FAILED  {name}")
+            traceback.print_exc(file=sys.stdout)
+        finally:
+            os.chdir(home)
+            shutil.rmtree(directory, ignore_errors=True)
+        sys.stdout.flush()
+    if failed:
+        print("failed: " + ", ".join(failed))
+        sys.exit(1)
+    if reasons and os.environ.get("HW_NO_SKIP") == "1":
+        print("skipped, which is not allowed here (HW_NO_SKIP=1): " + "; ".join(sorted(set(reasons))))
+        sys.exit(1)
+    if not passed:
+        print("; ".join(sorted(set(reasons))) or "no test")
+        sys.exit(77)
+    sys.exit(0)

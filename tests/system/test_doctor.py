@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""homeward doctor, on machines that allow more and less."""
+
+import json
+import os
+import subprocess
+
+import hw
+
+NAMES = ["kernel", "BTF", "task work", "rights", "lockdown", "BPF", "events", "mappings", "programs",
+         "kernel symbols", "debug files", "settings"]
+
+
+def below(script, *arguments):
+    """Run homeward after script, in a mount namespace of its own."""
+    hw.need_root()
+    command = f'{script} && exec "$@"'
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", command, "sh", hw.HOMEWARD, *arguments],
+        text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+
+
+def test_text_has_a_line_for_each_thing_and_a_verdict():
+    done = hw.run("doctor", status=None)
+    lines = done.stdout.splitlines()
+    found = [line[9:24].strip() for line in lines if line.startswith(("ok ", "limited ", "missing "))]
+    assert found == NAMES, found
+    verdict = "record would work: " if done.returncode == 0 else "record would not work: "
+    assert lines[-1].startswith(verdict), lines[-1]
+    assert done.stderr == "", done.stderr
+
+
+def test_json_says_the_same_as_the_exit_status():
+    done = hw.run("doctor", "--json", status=None)
+    told = json.loads(done.stdout)
+    assert told["record"] == (done.returncode == 0)
+    assert (told["backend"] == "bpf") == told["record"]
+    assert (told["blocker"] is None) == told["record"]
+    assert [finding["name"] for finding in told["findings"]] == NAMES
+    assert told["kernel"] == os.uname().release
+    for finding in told["findings"]:
+        assert (finding["state"] == "ok") == ("remedy" not in finding), finding
+
+
+def test_without_rights_it_fails_and_names_them():
+    told = json.loads(hw.run_as_nobody("doctor", "--json", status=1).stdout)
+    assert "CAP_BPF and CAP_PERFMON" in told["blocker"] and "root" in told["blocker"], told["blocker"]
+    states = {finding["name"]: finding["state"] for finding in told["findings"]}
+    assert states["rights"] == states["BPF"] == "missing", states
+
+
+def test_without_btf_it_fails_and_names_it():
+    done = below("mount -t tmpfs none /sys/kernel/btf", "doctor")
+    assert done.returncode == 1, done
+    assert "/sys/kernel/btf/vmlinux" in done.stdout.splitlines()[-1]
+
+
+def test_without_proc_it_still_answers():
+    done = below("mount -t tmpfs none /proc", "doctor", "--json")
+    settings = json.loads(done.stdout)["findings"][-1]
+    assert settings["found"] == "perf_event_paranoid not readable, kptr_restrict not readable", settings
+
+
+def test_unknown_option_is_a_usage_error():
+    assert "usage: homeward doctor" in hw.run("doctor", "--frobnicate", status=2).stderr
+    assert "unexpected argument 'now'" in hw.run("doctor", "now", status=2).stderr
+
+
+if __name__ == "__main__":
+    hw.main(globals())
