@@ -100,22 +100,22 @@ int hw_cmd_doctor(int argc, char **argv)
 			break;
 		case 'h':
 			print_usage(stdout);
-			return 0;
+			return HW_EXIT_OK;
 		default:
 			print_usage(stderr);
-			return 2;
+			return HW_EXIT_USAGE;
 		}
 	}
 	if (optind < argc) {
 		fprintf(stderr, "homeward doctor: unexpected argument '%s'\n", argv[optind]);
-		return 2;
+		return HW_EXIT_USAGE;
 	}
 	if (hw_probe(&probe)) {
 		fprintf(stderr, "homeward doctor: out of memory\n");
-		return 1;
+		return HW_EXIT_FAILURE;
 	}
 	count = hw_probe_findings(&probe, findings);
 	blocked = hw_probe_blocker(&probe, &err) != 0;
 	(json ? print_json : print_text)(&probe, findings, count, blocked ? &err : NULL);
-	return blocked ? 1 : 0;
+	return blocked ? HW_EXIT_FAILURE : HW_EXIT_OK;
 }
