@@ -6,6 +6,7 @@
 #ifndef HW_WALK_TABLE_H
 #define HW_WALK_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,8 @@ struct hw_table {
 };
 
 struct hw_compile_limits {
-	uint64_t file_bytes;  /* a larger ELF file is refused */
-	uint32_t row_count;   /* a table with more is refused */
+	uint64_t file_bytes; /* a larger ELF file is refused; 0: 2 GiB */
+	uint32_t row_count;  /* a table with more is refused; 0: 16 Mi */
 };
 
 /*
@@ -33,16 +34,22 @@ struct hw_compile_limits {
  * .debug_frame, else .gnu_debugdata's. -ENOENT: the file has no unwind information; -ENOEXEC: not an
  * x86-64 ELF file; -E2BIG: over a limit; -EINVAL: corrupt. Every byte is treated as hostile, but time is
  * bounded only by the process around it (walk/compiler.h). The caller owns *table and clears it with
- * hw_table_clear.
+ * hw_table_clear. limits may be NULL.
  */
 int hw_table_compile(int fd, const struct hw_compile_limits *limits, struct hw_table *table,
-		     struct hw_error *err);
+                     struct hw_error *err);
 /* The same for an image in memory, such as the vDSO. */
 int hw_table_compile_image(const void *image, size_t size, const struct hw_compile_limits *limits,
-			   struct hw_table *table, struct hw_error *err);
+                           struct hw_table *table, struct hw_error *err);
 void hw_table_clear(struct hw_table *table);
 
 /* The rule that holds at a file offset; 0 (a gap) before the first row and past the last. */
 uint64_t hw_table_rule(const struct hw_table *table, uint32_t offset);
+
+/*
+ * Is a table that came from elsewhere (its words as long as its counts say) laid out as row.h says: rows
+ * sorted, rule indexes within bounds, padding in place? What the rules say is not judged; any is safe to use.
+ */
+bool hw_table_is_sound(const struct hw_table *table);
 
 #endif
