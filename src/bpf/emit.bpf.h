@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Deferred callchains to the ring, as complete perf.data records; and what a walk that met a missing table
+ * sends instead: its registers, the frames it found, the task's code mappings and a bounded stack copy.
+ */
+#ifndef HW_BPF_EMIT_H
+#define HW_BPF_EMIT_H
+
+#include "bpf/drive.bpf.h"
+
+extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 size, const void *unsafe_ptr) __ksym;
+
+#define PERF_RECORD_SAMPLE	       9
+#define PERF_RECORD_CALLCHAIN_DEFERRED 22
+#define PERF_RECORD_MISC_KERNEL	       1
+#define PERF_RECORD_MISC_USER	       2
+#define PERF_CONTEXT_KERNEL	       ((hw_u64)-128)
+#define PERF_CONTEXT_USER_DEFERRED     ((hw_u64)-640)
+
+#define COPIED_MAPPINGS_MAX 64 /* as many as fit the window, which nobody needs any more then */
+
+/* Unique on the machine: CPU + 1 below, an odd counter of that CPU above, as the kernel's own deferral. */
+static __always_inline hw_u64 new_cookie(void)
+{
+	hw_u32 zero = 0, *count = bpf_map_lookup_elem(&cookie_counter, &zero);
+
+	if (!count)
+		return 0;
+	return (hw_u64)(__sync_fetch_and_add(count, 2) + 1) << 32 | (bpf_get_smp_processor_id() + 1);
+}
+
+/* Emit the walk in *s. 0, or negative (counted) where the ring had no room. */
+__noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessions, hw_u32 reason, hw_u32 which)
+{
+	struct hw_callchain_record *record;
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
+	hw_u64 bytes, size;
+	hw_u32 depth;
+
+	if (!s)
+		return -1;
+	record = &s->record;
+	depth = s->walk.depth;
+	if (depth > HW_FRAMES_MAX)
+		depth = HW_FRAMES_MAX;
+	size = 24 + 8 * (hw_u64)depth + HW_SAMPLE_ID_BYTES;
+	record->prefix.kind = HW_RING_PERF;
+	record->prefix.zero = 0;
+	record->prefix.sessions = sessions;
+	record->type = PERF_RECORD_CALLCHAIN_DEFERRED;
+	record->misc = (hw_u16)(PERF_RECORD_MISC_USER | reason << HW_MISC_REASON_SHIFT);
+	record->size = (hw_u16)size;
+	record->cookie = cookie;
+	record->nr = depth;
+	record->ips[depth] = pid_tgid >> 32 | pid_tgid << 32;
+	record->ips[depth + 1] = bpf_ktime_get_ns();
+	record->ips[depth + 2] = bpf_get_smp_processor_id();
+	bytes = size + sizeof(struct hw_ring_prefix);
+	if (bytes > sizeof(*record))
+		return -1;
+	if (ring_output(which, record, bytes)) {
+		COUNT(lost_callchains, 1);
+		return -1;
+	}
+	return 0;
+}
+
+/* The task's code mappings go into the window as struct hw_mapping; their count into the scratch, where the
+ * verifier does not follow it. */
+static __always_inline void list_one(struct hw_scratch *s, struct vm_area_struct *vma)
+{
+	struct hw_mapping *m = (struct hw_mapping *)s->window;
+	struct hw_vma_copy *copy = &s->copy;
+	hw_u32 count = s->unfinished.mapping_count;
+
+	read_vma(vma, copy);
+	if (!(copy->flags & VM_EXEC) || count >= COPIED_MAPPINGS_MAX)
+		return;
+	set_mapping(&m[count], copy->start, copy->end, copy->offset, table_of(s, copy));
+	s->unfinished.mapping_count = count + 1;
+}
+
+static __always_inline void list_mappings(struct hw_scratch *s, struct task_struct *task)
+{
+	struct bpf_iter_task_vma it;
+	struct vm_area_struct *vma;
+
+	s->unfinished.mapping_count = 0;
+	if (!bpf_iter_task_vma_new(&it, task, 0))
+		while ((vma = bpf_iter_task_vma_next(&it)))
+			list_one(s, vma);
+	bpf_iter_task_vma_destroy(&it);
+}
+
+struct extent {
+	hw_u64 address, end;
+	hw_u32 bytes;
+};
+
+/* How far the stack can be read from address on: page by page, faulting in where the task may sleep. */
+static long extend_asleep(hw_u32 index, struct extent *e)
+{
+	hw_u64 word;
+	hw_u64 next = (e->address + e->bytes + 4096) & ~4095ull;
+
+	if (bpf_copy_from_user(&word, 8, (void *)((e->address + e->bytes) & ~7ull)))
+		return 1;
+	if (next > e->end)
+		next = e->end;
+	e->bytes = (hw_u32)(next - e->address);
+	return next >= e->end;
+}
+
+static __always_inline void stack_extent(struct extent *e, struct task_struct *task, hw_u64 address)
+{
+	struct vm_area_struct *vma;
+	struct bpf_iter_task_vma it;
+
+	e->address = address & ~7ull;
+	e->end = e->address;
+	e->bytes = 0;
+	if (!bpf_iter_task_vma_new(&it, task, e->address)) {
+		vma = bpf_iter_task_vma_next(&it);
+		if (vma && vma->vm_start <= e->address && fault_ends_soon(vma))
+			e->end = vma->vm_end;
+	}
+	bpf_iter_task_vma_destroy(&it);
+	if (e->end - e->address > config.stack_copy_bytes)
+		e->end = e->address + config.stack_copy_bytes;
+}
+
+/*
+ * Send the walk in *s to user space. Never sleeps while the record is reserved: pages are touched before.
+ */
+static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *task, hw_u64 cookie,
+					   hw_u64 sessions, hw_u32 kind)
+{
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at, mappings_bytes, ips_bytes;
+	struct hw_unfinished *u = &s->unfinished;
+	hw_u32 ip_count, mapping_count, stack_size;
+	struct bpf_dynptr record;
+	struct extent e;
+	void *ring;
+
+	stack_extent(&e, task, s->walk.reg[HW_REG_RSP]);
+	bpf_loop(HW_STACK_COPY_MAX / 4096 + 1, extend_asleep, &e, 0);
+	list_mappings(s, task);
+	mapping_count = u->mapping_count;
+	ip_count = s->walk.depth;
+	stack_size = e.bytes & ~7u;
+	if (ip_count > HW_FRAMES_MAX || mapping_count > COPIED_MAPPINGS_MAX || stack_size > HW_STACK_COPY_MAX)
+		return -1;
+	u->prefix.kind = kind;
+	u->prefix.zero = 0;
+	u->prefix.sessions = sessions;
+	u->cookie = cookie;
+	u->time_ns = bpf_ktime_get_ns();
+	u->pid = (hw_u32)(pid_tgid >> 32);
+	u->tid = (hw_u32)pid_tgid;
+	u->cpu = bpf_get_smp_processor_id();
+	u->stack_address = e.address;
+	u->stack_size = stack_size;
+	u->ip_count = ip_count;
+	u->walk = s->walk;
+	mappings_bytes = mapping_count * sizeof(struct hw_mapping);
+	ips_bytes = ip_count * 8;
+	ring = ring_of(HW_RING_TASK);
+	if (!ring)
+		return -1;
+	if (bpf_ringbuf_reserve_dynptr(ring, (hw_u32)(sizeof(*u) + ips_bytes + mappings_bytes + stack_size), 0,
+				       &record)) {
+		bpf_ringbuf_discard_dynptr(&record, 0);
+		return -1;
+	}
+	bpf_dynptr_write(&record, 0, u, sizeof(*u), 0);
+	at = sizeof(*u);
+	if (ips_bytes)
+		bpf_dynptr_write(&record, (hw_u32)at, s->record.ips, (hw_u32)ips_bytes, 0);
+	at += ips_bytes;
+	if (mappings_bytes)
+		bpf_dynptr_write(&record, (hw_u32)at, s->window, (hw_u32)mappings_bytes, 0);
+	at += mappings_bytes;
+	if (stack_size)
+		bpf_probe_read_user_dynptr(&record, (hw_u32)at, stack_size, (void *)e.address);
+	bpf_ringbuf_submit_dynptr(&record, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Sources of samples. A capture delivers whole perf.data records (samples, deferred callchains, process
+ * events, losses) to a sink, as they come from each CPU; it knows nothing of files.
+ *
+ * One thread opens, polls, stops and closes; the sink is called from that thread and from the loader's, but
+ * never from two at once.
+ */
+#ifndef HW_CAPTURE_CAPTURE_H
+#define HW_CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "bpf/abi.h"
+#include "perfdata/format.h"
+
+struct hw_capture;
+
+struct hw_capture_options {
+	bool frequency;	    /* rate is in Hz, else a period (events; ns for cpu-clock) */
+	uint64_t rate;
+	bool filter;	    /* only processes added with hw_capture_add_process, and their descendants */
+	bool user_only;	    /* no samples of kernel mode */
+	bool deferred_only; /* never walk at once */
+	bool truth;	    /* test only: see hw_capture_sink.truth */
+	uint64_t table_memory_bytes; /* cap on unwind tables; 0: 256 MiB */
+	uint32_t ring_bytes; /* of each of a CPU's two rings; 0: 2 MiB */
+	const char *cache_directory; /* of tables; NULL: none */
+};
+
+struct hw_capture_sink {
+	void *context;
+	/* Keep one record; a negative return ends the capture with that error. */
+	int (*record)(void *context, const struct perf_event_header *record, struct hw_error *err);
+	/* With options.truth: the registers, frames, mappings and stack of a walk, size bytes in all. */
+	void (*truth)(void *context, const struct hw_unfinished *walk, size_t size);
+};
+
+struct hw_capture_status {
+	struct hw_counters counters; /* summed over CPUs */
+	uint64_t tables, table_rows, table_bytes; /* loaded now */
+	uint64_t table_failures, misses, finished; /* finished: walks that user space ended */
+	uint64_t lost_side_band;
+};
+
+/*
+ * Open the BPF backend: load the programs, compile and load the tables of what runs now, open the events
+ * (still disabled). -EPERM, -EOPNOTSUPP and friends say in err what is missing.
+ */
+int hw_capture_open(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
+		    struct hw_capture **capture, struct hw_error *err);
+void hw_capture_close(struct hw_capture *capture);
+
+/* The event that samples: its name ("cpu-clock") and the attribute to write into a file. */
+const char *hw_capture_event(const struct hw_capture *capture, struct perf_event_attr *attr);
+
+int hw_capture_add_process(struct hw_capture *capture, pid_t pid, struct hw_error *err);
+
+/* Deliver what was there before (maps and names of running processes), then begin to sample. */
+int hw_capture_start(struct hw_capture *capture, struct hw_error *err);
+/* Wait up to timeout_ms for records and deliver all there are. Every source was read once when it returns. */
+int hw_capture_poll(struct hw_capture *capture, int timeout_ms, struct hw_error *err);
+/* Stop sampling, give open requests up to grace_ms to come home, deliver the rest and what was lost. */
+int hw_capture_stop(struct hw_capture *capture, int grace_ms, struct hw_error *err);
+
+void hw_capture_status(const struct hw_capture *capture, struct hw_capture_status *status);
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The loader: from files to tables, on a thread of its own so that compiling never keeps the rings waiting.
+ *
+ * One queue, first in first out: a miss is reported before the first walk that it stopped, so when the
+ * loader comes to an unfinished walk, everything that was asked for before it has been tried.
+ *
+ * Whoever could make us compile file B under the key of file A would poison A for the whole machine, by
+ * remapping between the miss and the open. So the file that was opened is mapped into ourselves, and its
+ * rows are published only if the kernel shows the asked-for key for that mapping, before and after.
+ */
+#include "capture/internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "perfdata/records.h"
+
+#define QUEUE_BYTES_MAX (64u << 20)
+
+struct item {
+	struct item *next;
+	size_t size;
+	uint64_t bytes[];
+};
+
+struct known_build_id {
+	uint64_t start;
+	uint32_t pid;
+	uint8_t size;
+	uint8_t build_id[20];
+};
+
+struct asked {
+	uint32_t ask, serial, slot;
+};
+
+struct hw_loader {
+	struct hw_kernel_side *side;
+	struct hw_tables *tables;
+	struct hw_compiler *compiler;
+	int (*emit)(void *context, const struct perf_event_header *record);
+	void *context;
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, idle;
+	struct item *first, **last;
+	size_t queued_bytes;
+	bool busy, quit;
+	uint64_t finished, misses;
+	array_of(struct known_build_id) build_ids;
+	array_of(struct asked) answers;
+};
+
+static int open_mapped(uint32_t pid, uint64_t start, uint64_t end)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
+		 (unsigned long long)end);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* Does the kernel know the file open at fd by this key? */
+static bool has_key(struct hw_loader *loader, int fd, const struct hw_file_key *key)
+{
+	hw_mapping_list list = {0};
+	bool same = false;
+	void *memory = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return false;
+	if (!hw_kernel_side_mappings(loader->side, getpid(), &list, NULL))
+		array_for_each(&list, it)
+			if (it->start == (uintptr_t)memory)
+				same = !memcmp(&it->key, key, sizeof(*key));
+	array_free(&list);
+	munmap(memory, 1);
+	return same;
+}
+
+/* 0 with *table; -ESTALE: the file is not there any more (ask again later); else it has none. */
+static int compile(struct hw_loader *loader, const struct hw_file_key *key, uint32_t pid, uint64_t start,
+		   uint64_t end, struct hw_table *table)
+{
+	int fd = open_mapped(pid, start, end), r;
+
+	if (fd < 0)
+		return -ESTALE;
+	r = has_key(loader, fd, key) ? hw_compiler_table(loader->compiler, fd, table, NULL) : -ESTALE;
+	if (!r && !has_key(loader, fd, key)) {
+		hw_table_clear(table);
+		r = -ESTALE;
+	}
+	close(fd);
+	return r;
+}
+
+static void answer_miss(struct hw_loader *loader, const struct hw_miss *miss)
+{
+	struct hw_table table = {0};
+	struct asked answer = {.ask = miss->ask};
+	struct hw_file file;
+	int r;
+
+	loader->misses++;
+	if (!bpf_map_lookup_elem(loader->side->files, &miss->key, &file) && file.state != HW_FILE_ASKED)
+		return;
+	r = compile(loader, &miss->key, miss->pid, miss->start, miss->end, &table);
+	if (r == -ESTALE)
+		return;
+	if (r)
+		hw_tables_refuse(loader->tables, &miss->key);
+	else
+		r = hw_tables_load(loader->tables, &miss->key, &table, 1, NULL);
+	if (r)
+		loader->tables->failures++;
+	else if (!bpf_map_lookup_elem(loader->side->files, &miss->key, &file)) {
+		answer.serial = file.serial;
+		answer.slot = file.slot;
+	}
+	array_push(&loader->answers, answer);
+	hw_table_clear(&table);
+}
+
+struct code_reader {
+	uint32_t pid;
+	int fd;
+};
+
+static int read_code(void *context, uint64_t address, uint64_t *eight_bytes)
+{
+	struct code_reader *reader = context;
+	char path[32];
+
+	if (reader->fd == -1) {
+		snprintf(path, sizeof(path), "/proc/%u/mem", reader->pid);
+		reader->fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (reader->fd < 0)
+			reader->fd = -2;
+	}
+	return reader->fd >= 0 && pread(reader->fd, eight_bytes, 8, (off_t)address) == 8 ? 0 : -1;
+}
+
+/* The table for a mapping of an unfinished walk; *missed: it was asked for and never came. */
+static const struct hw_table *table_of(const struct hw_loader *loader, const struct hw_mapping *m, bool *missed)
+{
+	if (m->kind == HW_MAPPING_TABLE)
+		return hw_tables_find(loader->tables, m->slot, m->serial);
+	if (m->kind != HW_MAPPING_MISS)
+		return NULL;
+	for (size_t i = loader->answers.count; i; i--)
+		if (loader->answers.items[i - 1].ask == m->serial)
+			return hw_tables_find(loader->tables, loader->answers.items[i - 1].slot,
+					      loader->answers.items[i - 1].serial);
+	*missed = true;
+	return NULL;
+}
+
+static void emit_finished(struct hw_loader *loader, const struct hw_unfinished *u, const uint64_t *ips,
+			  uint32_t count, enum hw_end_reason reason)
+{
+	struct hw_record_id id = {.pid = u->pid, .tid = u->tid, .time_ns = u->time_ns, .cpu = u->cpu};
+	uint64_t buffer[HW_FRAMES_MAX + 16];
+	int size = hw_build_deferred(buffer, sizeof(buffer), &id, u->cookie, ips, count, (uint8_t)reason);
+
+	if (size > 0)
+		loader->emit(loader->context, (struct perf_event_header *)buffer);
+}
+
+static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u, size_t size)
+{
+	const uint64_t *ips_in = (const uint64_t *)(u + 1);
+	const struct hw_mapping *m = (const struct hw_mapping *)(ips_in + u->ip_count);
+	struct hw_walker_mapping mappings[64] = {0};
+	struct code_reader reader = {.pid = u->pid, .fd = -1};
+	struct hw_walker_input input = {.mappings = mappings, .read_code = read_code, .context = &reader};
+	uint64_t ips[HW_FRAMES_MAX];
+	struct hw_walk walk = u->walk;
+	enum hw_end_reason reason;
+	bool missed = false;
+
+	if (u->mapping_count > 64 || u->ip_count > HW_FRAMES_MAX ||
+	    size < sizeof(*u) + u->ip_count * 8ull + u->mapping_count * sizeof(*m) + u->stack_size)
+		return;
+	for (uint32_t i = 0; i < u->mapping_count; i++) {
+		mappings[i].start = m[i].start;
+		mappings[i].end = m[i].end;
+		mappings[i].offset = m[i].offset;
+		mappings[i].anonymous = m[i].kind == HW_MAPPING_ANONYMOUS;
+		mappings[i].table = table_of(loader, &m[i], &missed);
+	}
+	input.mapping_count = u->mapping_count;
+	input.stack_address = u->stack_address;
+	input.stack = (const uint8_t *)(m + u->mapping_count);
+	input.stack_size = u->stack_size;
+	memcpy(ips, ips_in, u->ip_count * 8ull);
+	walk.depth = u->ip_count;
+	walk.depth_max = HW_FRAMES_MAX;
+	reason = hw_walker_walk(&walk, &input, ips);
+	if (missed && reason == HW_END_NO_TABLE)
+		reason = HW_END_MISS;
+	if (reader.fd >= 0)
+		close(reader.fd);
+	loader->finished++;
+	emit_finished(loader, u, ips, walk.depth, reason);
+}
+
+static void handle(struct hw_loader *loader, const struct item *item)
+{
+	const struct hw_ring_prefix *prefix = (const void *)item->bytes;
+
+	if (prefix->kind == HW_RING_MISS && item->size >= sizeof(struct hw_miss))
+		answer_miss(loader, (const void *)item->bytes);
+	else if (prefix->kind == HW_RING_UNFINISHED && item->size >= sizeof(struct hw_unfinished))
+		finish_walk(loader, (const void *)item->bytes, item->size);
+}
+
+static void *run(void *argument)
+{
+	struct hw_loader *loader = argument;
+	struct item *item;
+
+	pthread_mutex_lock(&loader->lock);
+	for (;;) {
+		while (!loader->first && !loader->quit)
+			pthread_cond_wait(&loader->wake, &loader->lock);
+		item = loader->first;
+		if (!item)
+			break;
+		loader->first = item->next;
+		if (!loader->first)
+			loader->last = &loader->first;
+		loader->queued_bytes -= item->size;
+		loader->busy = true;
+		pthread_mutex_unlock(&loader->lock);
+		handle(loader, item);
+		free(item);
+		pthread_mutex_lock(&loader->lock);
+		loader->busy = false;
+		if (!loader->first)
+			pthread_cond_broadcast(&loader->idle);
+	}
+	pthread_mutex_unlock(&loader->lock);
+	return NULL;
+}
+
+/* No memory for the walk itself: its callchain still is answered, with the reason. */
+static void give_up(struct hw_loader *loader, const struct hw_unfinished *u)
+{
+	emit_finished(loader, u, (const uint64_t *)(u + 1), u->ip_count <= HW_FRAMES_MAX ? u->ip_count : 0,
+		      HW_END_MISS);
+}
+
+int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
+{
+	const struct hw_ring_prefix *prefix = data;
+	struct item *item = malloc(sizeof(*item) + size);
+
+	pthread_mutex_lock(&loader->lock);
+	if (!item || loader->queued_bytes + size > QUEUE_BYTES_MAX) {
+		pthread_mutex_unlock(&loader->lock);
+		free(item);
+		if (prefix->kind == HW_RING_UNFINISHED && size >= sizeof(struct hw_unfinished))
+			give_up(loader, data);
+		return -ENOMEM;
+	}
+	item->next = NULL;
+	item->size = size;
+	memcpy(item->bytes, data, size);
+	*loader->last = item;
+	loader->last = &item->next;
+	loader->queued_bytes += size;
+	pthread_cond_signal(&loader->wake);
+	pthread_mutex_unlock(&loader->lock);
+	return 0;
+}
+
+void hw_loader_drain(struct hw_loader *loader)
+{
+	pthread_mutex_lock(&loader->lock);
+	while (loader->first || loader->busy)
+		pthread_cond_wait(&loader->idle, &loader->lock);
+	pthread_mutex_unlock(&loader->lock);
+}
+
+static int load_vdso(struct hw_loader *loader)
+{
+	const char *image = (const char *)getauxval(AT_SYSINFO_EHDR);
+	struct hw_compile_limits limits = {.file_bytes = 1 << 20, .row_count = 1 << 16};
+	struct hw_file_key none = {0};
+	struct hw_table table;
+	int r;
+
+	if (!image)
+		return -ENOENT;
+	/* the image is two pages; its section headers, at the end, may be used but are not needed */
+	r = hw_table_compile_image(image, 8192, &limits, &table, NULL);
+	if (r)
+		return r;
+	r = hw_tables_load(loader->tables, &none, &table, 1, NULL);
+	hw_table_clear(&table);
+	return r;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(&((const struct hw_iterated_mapping *)a)->key, &((const struct hw_iterated_mapping *)b)->key,
+		      sizeof(struct hw_file_key));
+}
+
+static void remember_build_id(struct hw_loader *loader, const struct hw_iterated_mapping *m,
+			      const struct hw_table *table)
+{
+	struct known_build_id known = {.pid = m->pid, .start = m->start, .size = table->build_id_size};
+
+	memcpy(known.build_id, table->build_id, sizeof(known.build_id));
+	if (known.size)
+		array_push(&loader->build_ids, known);
+}
+
+int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
+{
+	array_of(struct hw_file_key) keys = {0};
+	array_of(struct hw_table) tables = {0};
+	hw_mapping_list list = {0};
+	struct hw_table table;
+	size_t i = 0;
+	int r = hw_kernel_side_mappings(loader->side, 0, &list, err), failed;
+
+	load_vdso(loader);
+	if (list.count)
+		qsort(list.items, list.count, sizeof(*list.items), by_key);
+	while (!r && i < list.count) {
+		size_t end = i;
+
+		failed = -ESTALE;
+		memset(&table, 0, sizeof(table));
+		for (; end < list.count && !by_key(&list.items[i], &list.items[end]); end++)
+			if (list.items[end].executable && failed == -ESTALE)
+				failed = compile(loader, &list.items[end].key, list.items[end].pid,
+						 list.items[end].start, list.items[end].end, &table);
+		for (size_t at = i; at < end && !failed; at++)
+			remember_build_id(loader, &list.items[at], &table);
+		if (failed && failed != -ESTALE)
+			hw_tables_refuse(loader->tables, &list.items[i].key);
+		if (!failed)
+			r = array_push(&keys, list.items[i].key) || array_push(&tables, table) ? -ENOMEM : 0;
+		i = end;
+	}
+	if (!r)
+		r = hw_tables_load(loader->tables, keys.items, tables.items, keys.count, err);
+	array_for_each(&tables, it)
+		hw_table_clear(it);
+	array_free(&tables);
+	array_free(&keys);
+	array_free(&list);
+	return r;
+}
+
+uint8_t hw_loader_build_id(const struct hw_loader *loader, pid_t pid, uint64_t start, uint8_t build_id[20])
+{
+	for (size_t i = 0; i < loader->build_ids.count; i++) {
+		const struct known_build_id *known = &loader->build_ids.items[i];
+
+		if (known->pid == (uint32_t)pid && known->start == start) {
+			memcpy(build_id, known->build_id, 20);
+			return known->size;
+		}
+	}
+	return 0;
+}
+
+int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const char *cache_directory,
+		  int (*emit)(void *context, const struct perf_event_header *record), void *context,
+		  struct hw_loader **result, struct hw_error *err)
+{
+	struct hw_compiler_options options = {.cache_directory = cache_directory};
+	struct hw_loader *loader = calloc(1, sizeof(*loader));
+	int r;
+
+	if (!loader)
+		return hw_fail(err, -ENOMEM, "out of memory");
+	loader->side = side;
+	loader->tables = tables;
+	loader->emit = emit;
+	loader->context = context;
+	loader->last = &loader->first;
+	pthread_mutex_init(&loader->lock, NULL);
+	pthread_cond_init(&loader->wake, NULL);
+	pthread_cond_init(&loader->idle, NULL);
+	r = hw_compiler_new(&options, &loader->compiler, err);
+	if (!r) {
+		r = -pthread_create(&loader->thread, NULL, run, loader);
+		loader->running = !r;
+		if (r)
+			hw_fail(err, r, "cannot start the loader's thread: %s", strerror(-r));
+	}
+	if (r) {
+		hw_loader_free(loader);
+		return r;
+	}
+	*result = loader;
+	return 0;
+}
+
+void hw_loader_free(struct hw_loader *loader)
+{
+	if (!loader)
+		return;
+	pthread_mutex_lock(&loader->lock);
+	loader->quit = true;
+	pthread_cond_signal(&loader->wake);
+	pthread_mutex_unlock(&loader->lock);
+	if (loader->running)
+		pthread_join(loader->thread, NULL);
+	hw_compiler_free(loader->compiler);
+	array_free(&loader->build_ids);
+	array_free(&loader->answers);
+	free(loader);
+}
+
+uint64_t hw_loader_finished(const struct hw_loader *loader)
+{
+	return loader->finished;
+}
+
+uint64_t hw_loader_misses(const struct hw_loader *loader)
+{
+	return loader->misses;
+}

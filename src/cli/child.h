@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* The command that is being recorded: started stopped, let go once everything listens. */
+#ifndef HW_CLI_CHILD_H
+#define HW_CLI_CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct hw_child {
+	pid_t pid;
+	int go;	     /* the write end of the pipe that holds it back; -1: gone */
+	int result;  /* the read end of the pipe on which a failed exec tells why; -1: gone */
+	bool ended;
+	int wait_status;
+	int failure; /* 126 or 127 where the command could not be run */
+};
+
+/* Fork a process that will run command; it waits for hw_child_start. */
+int hw_child_prepare(struct hw_child *child, char **command, struct hw_error *err);
+/* Let it go; fails where the command cannot be executed (child->failure says with which exit status). */
+int hw_child_start(struct hw_child *child, struct hw_error *err);
+bool hw_child_ended(struct hw_child *child);
+/* Wait for its end (a signal is passed on first; 0: none) and return the exit status to pass on. */
+int hw_child_finish(struct hw_child *child, int signal);
+
+#endif
