@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* homeward script: every sample as text, for people and for scripts made for perf's. */
+#include "report/script.h"
+
+#include "cli/cli.h"
+#include "cli/common.h"
+
+static const char help[] =
+    "usage: homeward script [OPTIONS] [FILE]\n"
+    "\n"
+    "Every sample as text, in the layout of perf script, with its merged user stack: what reads that (such\n"
+    "as stackcollapse-perf.pl) reads this.\n"
+    "\n" HW_HELP_INPUT
+    "  -F, --fields FIELD,…    some of comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso;\n"
+    "                          +FIELD and -FIELD change the default (all of these but pid)\n"
+    "      --no-inline         accepted, as perf has it; inlined functions are not shown "
+    "here\n" HW_HELP_FILTER HW_HELP_SYMBOLS "      --no-pager          do not start $PAGER on a terminal\n"
+    "  -h, --help              this text\n"
+    "\n"
+    "Exit status: 0, 1 on failure, 2 on wrong usage.\n"
+    "\n"
+    "Examples:\n"
+    "  homeward script | less\n"
+    "  homeward script -F comm,tid,time,event --pid 1234\n"
+    "  homeward script | stackcollapse-perf.pl | flamegraph.pl > flame.svg\n";
+
+enum { OPTION_NO_INLINE = HW_OPTION_OWN };
+
+static const struct option options[] = {
+    HW_INPUT_OPTIONS,
+    HW_SYMBOL_OPTIONS,
+    HW_FILTER_OPTIONS,
+    {"fields", required_argument, NULL, 'F'},
+    {"no-inline", no_argument, NULL, OPTION_NO_INLINE},
+    {"no-pager", no_argument, NULL, HW_OPTION_NO_PAGER},
+    {NULL, 0, NULL, 0},
+};
+
+struct script {
+	struct hw_input input;
+	unsigned fields;
+	bool no_pager, help;
+};
+
+static int take_option(struct script *script, int option)
+{
+	struct hw_error err;
+
+	switch (option) {
+	case 'F':
+		if (!hw_script_parse_fields(optarg, &script->fields, &err))
+			return 0;
+		hw_complain(script->input.who, "%s", err.text);
+		return HW_EXIT_USAGE;
+	case OPTION_NO_INLINE:
+		return 0;
+	case HW_OPTION_NO_PAGER:
+		script->no_pager = true;
+		return 0;
+	case 'h':
+		script->help = true;
+		return 0;
+	default:
+		return hw_input_option(&script->input, option, optarg);
+	}
+}
+
+static int run(struct script *script)
+{
+	struct hw_error err;
+	struct hw_output output;
+	int code, written;
+
+	if (hw_input_open(&script->input, true))
+		return HW_EXIT_FAILURE;
+	hw_output_stdout(&output, script->input.who, !script->no_pager);
+	code = hw_script_write(output.stream, script->input.recording, script->input.symbolizer,
+	                       &script->input.filter, script->fields, &err);
+	written = hw_output_close(&output);
+	return code ? hw_complain(script->input.who, "%s", err.text) : written;
+}
+
+int hw_cmd_script(int argc, char **argv)
+{
+	struct script script = {.input = {.who = argv[0], .filter = {.idle = true, .any_event = true}},
+	                        .fields = HW_FIELDS_DEFAULT};
+	int option, code = 0;
+
+	optind = 0;
+	while (!code && !script.help && (option = getopt_long(argc, argv, "i:F:h", options, NULL)) != -1)
+		code = take_option(&script, option);
+	if (!code && script.help)
+		fputs(help, stdout);
+	else if (!code)
+		code = hw_input_arguments(&script.input, argc, argv);
+	if (!code && !script.help) {
+		script.input.filter.any_event = !script.input.event;
+		code = run(&script);
+	}
+	hw_input_close(&script.input);
+	return code;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+#include "report/stack.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "report/account.h"
+
+enum marker_kind { MARKER_INCOMPLETE, MARKER_REFUSED, MARKER_UNANSWERED };
+
+int hw_stacks_init(struct hw_stacks *stacks, const struct hw_recording *recording,
+                   struct hw_symbolizer *symbolizer, enum hw_stack_part part)
+{
+	struct hw_path empty = {0};
+
+	*stacks = (struct hw_stacks){.part = part};
+	hw_timeline_init(&stacks->timeline, recording, symbolizer);
+	memset(stacks->markers, 0xff, sizeof(stacks->markers));
+	return array_push(&stacks->paths, empty);
+}
+
+void hw_stacks_free(struct hw_stacks *stacks)
+{
+	array_free(&stacks->frames);
+	array_free(&stacks->paths);
+	array_free(&stacks->stacks);
+	hw_timeline_free(&stacks->timeline);
+	array_free(&stacks->resolved);
+	array_free(&stacks->scratch);
+	hw_index_free(&stacks->by_content);
+	hw_index_free(&stacks->by_pair);
+	hw_index_free(&stacks->by_question);
+}
+
+/* The path id of the frames in scratch. */
+static int intern_scratch(struct hw_stacks *stacks, uint32_t *path)
+{
+	const uint32_t *frames = stacks->scratch.items;
+	size_t count = stacks->scratch.count, size = count * sizeof(*frames);
+	struct hw_path fresh = {.start = stacks->frames.count, .count = (uint32_t)count};
+	uint64_t hash;
+
+	*path = 0;
+	if (!count)
+		return 0;
+	hash = hw_index_hash(frames, size);
+	hw_index_for_each_candidate(&stacks->by_content, hash, probe, position)
+	{
+		const struct hw_path *known = &stacks->paths.items[position];
+
+		if (known->count == count && !memcmp(stacks->frames.items + known->start, frames, size)) {
+			*path = (uint32_t)position;
+			return 0;
+		}
+	}
+	if (array_reserve(&stacks->frames, fresh.start + count) || array_push(&stacks->paths, fresh))
+		return -ENOMEM;
+	memcpy(stacks->frames.items + fresh.start, frames, size);
+	stacks->frames.count += count;
+	*path = (uint32_t)stacks->paths.count - 1;
+	return hw_index_add(&stacks->by_content, hash, *path);
+}
+
+/* The frame that a signal handler returns to: glibc's and musl's names, and the vDSO's of other machines. */
+static bool is_signal_return(const struct hw_frame *frame)
+{
+	return frame->function &&
+	       (!strcmp(frame->function, "__restore_rt") || !strcmp(frame->function, "__restore") ||
+	        !strcmp(frame->function, "__kernel_rt_sigreturn"));
+}
+
+/* Frames of the addresses, leaf first, into scratch. */
+static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t *ips, size_t count,
+                          bool kernel)
+{
+	struct hw_symbolizer *symbolizer = stacks->timeline.symbolizer;
+	const struct hw_frame *frame;
+	bool exact = true;
+	uint32_t id, at;
+
+	stacks->scratch.count = 0;
+	if (count > UINT32_MAX || array_reserve(&stacks->scratch, count))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		id = hw_symbolizer_frame(symbolizer, pid, ips[i] - (!exact && ips[i]), kernel);
+		frame = hw_symbolizer_frame_by_id(symbolizer, id);
+		if (!exact && !frame->function && !kernel) {
+			/* A signal's trampoline is entered at its first instruction, without a call. */
+			at = hw_symbolizer_frame(symbolizer, pid, ips[i], false);
+			frame = hw_symbolizer_frame_by_id(symbolizer, at);
+			if (is_signal_return(frame))
+				id = at;
+		}
+		exact = !kernel && is_signal_return(frame);
+		stacks->scratch.items[stacks->scratch.count++] = id;
+	}
+	return 0;
+}
+
+/* The path of a recorded stack, as pid's mappings are now. */
+static int resolve_part(struct hw_stacks *stacks, uint32_t pid, uint32_t stack, bool kernel, uint32_t *path)
+{
+	struct hw_resolved question = {.stack = stack, .pid = kernel ? 0 : pid, .kernel = kernel};
+	const uint64_t *ips;
+	uint64_t hash;
+	size_t count;
+
+	*path = 0;
+	if (stack == HW_NO_STACK)
+		return 0;
+	question.generation = hw_timeline_generation(&stacks->timeline, pid, kernel);
+	hash = hw_index_hash(&question, sizeof(question));
+	hw_index_for_each_candidate(&stacks->by_question, hash, probe, position)
+	{
+		const struct hw_resolved *known = &stacks->resolved.items[position];
+
+		if (!memcmp(known, &question, offsetof(struct hw_resolved, path))) {
+			*path = known->path;
+			return 0;
+		}
+	}
+	ips = hw_recording_stack(stacks->timeline.recording, stack, &count);
+	if (name_addresses(stacks, pid, ips, count, kernel) || intern_scratch(stacks, path))
+		return -ENOMEM;
+	question.path = *path;
+	if (array_push(&stacks->resolved, question))
+		return -ENOMEM;
+	return hw_index_add(&stacks->by_question, hash, (uint32_t)stacks->resolved.count - 1);
+}
+
+static uint32_t marker(struct hw_stacks *stacks, enum marker_kind kind, unsigned reason)
+{
+	static const char *const what[] = {"incomplete", "refused", "user stack"};
+	const char *name = kind == MARKER_INCOMPLETE ? hw_end_reason_name(reason)
+	                   : kind == MARKER_REFUSED  ? hw_refusal_name(reason)
+	                                             : hw_unanswered_name(reason);
+	uint32_t *known;
+	char text[64];
+
+	if (!name) {
+		name = "?";
+		reason = 31; /* the reasons have five bits in the file */
+	}
+	known = &stacks->markers[kind][reason];
+	if (*known == HW_NO_FRAME) {
+		snprintf(text, sizeof(text), "[%s: %s]", what[kind], name);
+		*known = hw_symbolizer_marker(stacks->timeline.symbolizer, text);
+	}
+	return *known;
+}
+
+/* What stands where the user stack, or its outer end, is missing. */
+static uint32_t sample_marker(struct hw_stacks *stacks, const struct hw_sample *sample)
+{
+	switch (sample->state) {
+	case HW_SAMPLE_REFUSED:
+		return marker(stacks, MARKER_REFUSED, sample->refusal);
+	case HW_SAMPLE_UNANSWERED:
+		return marker(stacks, MARKER_UNANSWERED, sample->unanswered);
+	case HW_SAMPLE_ANSWERED:
+		if (sample->end == HW_END_COMPLETE || sample->end == HW_END_UNSAID)
+			return HW_NO_FRAME;
+		return marker(stacks, MARKER_INCOMPLETE, sample->end);
+	default:
+		return HW_NO_FRAME;
+	}
+}
+
+static int intern_stack(struct hw_stacks *stacks, struct hw_stack wanted, uint32_t *stack)
+{
+	uint64_t hash = hw_index_hash(&wanted, sizeof(wanted));
+
+	hw_index_for_each_candidate(&stacks->by_pair, hash, probe, position)
+	{
+		if (!memcmp(&stacks->stacks.items[position], &wanted, sizeof(wanted))) {
+			*stack = (uint32_t)position;
+			return 0;
+		}
+	}
+	*stack = (uint32_t)stacks->stacks.count;
+	if (array_push(&stacks->stacks, wanted))
+		return -ENOMEM;
+	return hw_index_add(&stacks->by_pair, hash, *stack);
+}
+
+#define MISC_CPUMODE_KERNEL 1 /* PERF_RECORD_MISC_KERNEL, linux/perf_event.h */
+
+int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, uint32_t *stack)
+{
+	bool in_kernel = sample->kernel_stack != HW_NO_STACK || sample->cpumode == MISC_CPUMODE_KERNEL;
+	struct hw_stack wanted = {.marker = HW_NO_FRAME};
+	uint32_t *leaf;
+
+	if (hw_timeline_advance(&stacks->timeline, sample->time_ns))
+		return -ENOMEM;
+	if (stacks->part == HW_STACK_KERNEL
+	        ? !in_kernel
+	        : stacks->part == HW_STACK_USER && sample->state == HW_SAMPLE_KERNEL_ONLY)
+		return -ENODATA;
+	if (resolve_part(stacks, sample->pid, sample->kernel_stack, true, &wanted.kernel) ||
+	    resolve_part(stacks, sample->pid, sample->user_stack, false, &wanted.user))
+		return -ENOMEM;
+	/* Without a stack of its own, a sample still says where it hit. */
+	leaf = in_kernel ? &wanted.kernel : &wanted.user;
+	if (!*leaf && sample->ip) {
+		if (name_addresses(stacks, sample->pid, &sample->ip, 1, in_kernel) ||
+		    intern_scratch(stacks, leaf))
+			return -ENOMEM;
+	}
+	wanted.marker = sample_marker(stacks, sample);
+	if (stacks->part == HW_STACK_USER)
+		wanted.kernel = 0;
+	if (stacks->part == HW_STACK_KERNEL) {
+		wanted.user = 0;
+		wanted.marker = HW_NO_FRAME;
+	}
+	return intern_stack(stacks, wanted, stack);
+}
+
+int hw_stacks_frames(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames)
+{
+	const struct hw_stack *from = &stacks->stacks.items[stack];
+	const uint32_t paths[] = {from->kernel, from->user};
+	const uint32_t *path;
+	uint32_t count;
+
+	frames->count = 0;
+	for (size_t i = 0; i < 2; i++) {
+		path = hw_stacks_path(stacks, paths[i], &count);
+		if (array_reserve(frames, frames->count + count + 1))
+			return -ENOMEM;
+		if (count)
+			memcpy(frames->items + frames->count, path, count * sizeof(*path));
+		frames->count += count;
+	}
+	if (from->marker != HW_NO_FRAME)
+		frames->items[frames->count++] = from->marker;
+	return 0;
+}

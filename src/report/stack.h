@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * From the addresses of a sample to the frames of a stack.
+ *
+ * A stack is put together from two paths, each leaf first: the kernel's and the user's. Paths are interned
+ * by content, and a stack is only a pair of them, so a deep user stack under a thousand kernel stacks is
+ * kept once. What has no frames of its own is told by a marker at the outermost end of the stack:
+ * "[user stack: in-kernel]", "[refused: exiting]", "[incomplete: gap]".
+ *
+ * A return address belongs to the instruction before it, so callers are looked up at ip - 1; the innermost
+ * frame, and the one that a signal interrupted, stopped exactly at ip.
+ *
+ * Paths that are already known are found again by (recorded stack, pid, generation): see timeline.h.
+ */
+#ifndef HW_REPORT_STACK_H
+#define HW_REPORT_STACK_H
+
+#include "base/array.h"
+#include "report/index.h"
+#include "report/timeline.h"
+
+#define HW_NO_FRAME UINT32_MAX
+
+enum hw_stack_part {
+	HW_STACK_ALL,
+	HW_STACK_USER,   /* leave the kernel's frames out */
+	HW_STACK_KERNEL, /* leave the user's frames out */
+};
+
+struct hw_path {
+	size_t start;   /* into hw_stacks.frames */
+	uint32_t count; /* frames, leaf first */
+};
+
+struct hw_stack {
+	uint32_t kernel, user; /* path ids; 0 is the empty path */
+	uint32_t marker;       /* frame id of the outermost frame, or HW_NO_FRAME */
+};
+
+/* A recorded stack that was resolved before: what was asked, and the path that came out. */
+struct hw_resolved {
+	uint32_t stack, pid, generation, kernel, path;
+};
+
+struct hw_stacks {
+	struct hw_timeline timeline;
+	enum hw_stack_part part;
+
+	array_of(uint32_t) frames; /* of all paths */
+	array_of(struct hw_path) paths;
+	array_of(struct hw_stack) stacks;
+	struct hw_index by_content, by_pair;
+
+	array_of(struct hw_resolved) resolved;
+	struct hw_index by_question;
+
+	array_of(uint32_t) scratch;
+	uint32_t markers[3][32]; /* frame ids by kind and reason, HW_NO_FRAME until needed */
+};
+
+/* 0 or -ENOMEM. Everything borrowed must outlive stacks. */
+int hw_stacks_init(struct hw_stacks *stacks, const struct hw_recording *recording,
+                   struct hw_symbolizer *symbolizer, enum hw_stack_part part);
+void hw_stacks_free(struct hw_stacks *stacks);
+
+/*
+ * The stack id of a sample; samples must come in time order, and the symbolizer is advanced to each.
+ * 0, -ENOMEM, or -ENODATA when the part that was asked for has nothing of this sample.
+ */
+int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, uint32_t *stack);
+
+/* The frames of a path, leaf first. */
+static inline const uint32_t *hw_stacks_path(const struct hw_stacks *stacks, uint32_t path, uint32_t *count)
+{
+	*count = stacks->paths.items[path].count;
+	return stacks->frames.items + stacks->paths.items[path].start;
+}
+
+/* All frames of a stack in *frames (grown as needed), leaf first, the marker last. 0 or -ENOMEM. */
+struct hw_frame_list {
+	uint32_t *items;
+	size_t count, capacity;
+};
+int hw_stacks_frames(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames);
+
+#endif
