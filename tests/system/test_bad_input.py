@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""homeward record where it cannot work, or stops working: one clear line each, and nothing lost."""
+
+import os
+import resource
+import signal
+import subprocess
+import time
+
+import hw
+
+
+def fails(*arguments, status=1, **options):
+    """Record in vain; the one line that says why."""
+    line = hw.one_line(hw.run("record", "-q", *arguments, status=status, **options).stderr)
+    assert line.startswith("homeward record: "), line
+    return line
+
+
+def below(script, *arguments):
+    """homeward, after script in a mount namespace of its own."""
+    hw.need_root()
+    return hw.run("-m", "sh", "-c", f'{script} && exec "$@"', "sh", hw.HOMEWARD, *arguments, program="unshare",
+                  status=None)
+
+
+def test_unknown_options_and_values_are_usage_errors():
+    hw.run("record", "--frobnicate", status=2)
+    for arguments, told in (
+        (["-F", "0"], "0"), (["-F", "fast"], "fast"), (["-c", "-5"], "-5"), (["-d", "soon"], "soon"),
+        (["-p", "1,x"], "x"), (["--walk", "never"], "never"), (["--table-memory", "12Q"], "12Q"),
+        (["-e", "nonsense"], "'e'"),
+    ):
+        done = hw.run("record", *arguments, status=2)
+        assert told in done.stderr, (arguments, done.stderr)
+        assert not os.listdir("."), os.listdir(".")
+
+
+def test_without_rights_it_says_so_and_exits_1():
+    line = hw.one_line(hw.run_as_nobody("record", "-q", "-o", "/tmp/never.data", status=1).stderr)
+    assert "CAP_BPF" in line and "root" in line, line
+    assert not os.path.exists("/tmp/never.data")
+
+
+def test_without_btf_it_says_so_and_exits_1():
+    done = below("mount -t tmpfs none /sys/kernel/btf", "record", "-q", "-d", 1)
+    assert done.returncode == 1 and "/sys/kernel/btf/vmlinux" in hw.one_line(done.stderr), done
+
+
+def test_a_kernel_without_the_task_work_is_told():
+    hw.need_recording()
+    with open("/sys/kernel/btf/vmlinux", "rb") as file:
+        types = file.read()
+    # Names stand in a table of strings: rename the function, and the kernel seems not to have it.
+    with open("vmlinux", "wb") as file:
+        file.write(types.replace(b"bpf_task_work_schedule_resume", b"bpf_task_work_schedule_nobody"))
+    done = below(f"mount --bind {os.path.abspath('vmlinux')} /sys/kernel/btf/vmlinux", "record", "-q", "-d", 1)
+    assert done.returncode == 1 and "bpf_task_work_schedule_resume" in hw.one_line(done.stderr), done
+
+
+def test_a_process_that_is_gone_is_told():
+    hw.need_recording()
+    with hw.Background(["true"]) as gone:
+        gone.wait()
+    line = fails("-p", gone.pid, "-d", 5)
+    assert str(gone.pid) in line, line
+
+
+def test_a_command_that_is_not_there_is_127():
+    hw.need_recording()
+    assert "no-such-command" in fails("--", "no-such-command", status=127)
+
+
+def test_a_command_that_cannot_be_executed_is_126():
+    hw.need_recording()
+    with open("data", "w", encoding="ascii") as file:
+        file.write("not a program\n")
+    assert "./data" in fails("--", "./data", status=126)
+
+
+def test_an_output_that_cannot_be_written_is_told():
+    hw.need_recording()
+    os.mkdir("directory")
+    for output in "missing/directory/x.data", "directory", "/proc/x.data":
+        line = fails("-o", output, "-d", 1)
+        assert output in line, line
+    assert os.listdir("directory") == []
+
+
+def test_a_full_disk_ends_the_recording_and_keeps_what_is_there():
+    hw.need_recording()
+    hw.need_root()
+    os.mkdir("small")
+    script = ('mount -t tmpfs -o size=256k none small && "$@" record -a -q -F 20000 -d 20 -o small/full.data;'
+              'status=$?; cp small/full.data kept.data; exit $status')
+    begun = time.monotonic()
+    done = hw.run("-m", "sh", "-c", script, "sh", hw.HOMEWARD, program="unshare", status=1)
+    assert time.monotonic() - begun < 15, "did not stop"
+    line = hw.one_line(done.stderr)
+    assert "small/full.data" in line and "No space left" in line, line
+    assert hw.stats("kept.data")["samples"] > 100
+
+
+def test_a_file_size_limit_ends_the_recording_and_keeps_what_is_there():
+    hw.need_recording()
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
+
+    line = fails("-a", "-F", 20000, "-d", 20, "-o", "limited.data", preexec_fn=limit)
+    assert "limited.data" in line, line
+    assert hw.stats("limited.data")["samples"] > 100
+
+
+def test_a_killed_recorder_leaves_a_readable_file():
+    hw.need_recording()
+    with hw.Background([hw.HOMEWARD, "record", "-a", "-q", "-F", 4999, "-o", "killed.data"]) as recorder:
+        with hw.Background([hw.workload("deep"), 30, 1, 3]):
+            hw.until(lambda: os.path.exists("killed.data") and os.path.getsize("killed.data") > 300000)
+            recorder.send_signal(signal.SIGKILL)
+            recorder.wait()
+    account = hw.stats("killed.data")
+    assert account["samples"] > 100 and account["complete"] > 0, account
+    assert any(stack[-1] == "chain_burn" for stack in hw.folded("killed.data"))
+
+
+def test_truncated_recordings_are_read_as_far_as_they_go():
+    hw.need_recording()
+    hw.record("-q", "-F", 4999, "--", hw.workload("deep"), 30, 1, 1)
+    whole = hw.stats("test.data")
+    size = os.path.getsize("test.data")
+    for part in 0.9, 0.5, 0.2:
+        subprocess.run(["cp", "test.data", "cut.data"], check=True)
+        os.truncate("cut.data", int(size * part))
+        done = hw.run("stats", "--json", "cut.data")
+        assert 0 < hw.stats("cut.data")["samples"] <= whole["samples"]
+        assert "cut.data" in hw.one_line(done.stderr), done.stderr
+    os.truncate("cut.data", 50)
+    hw.one_line(hw.run("stats", "cut.data", status=1).stderr)
+
+
+def test_what_is_no_recording_is_refused_in_one_line():
+    with open("empty.data", "wb"):
+        pass
+    with open("noise.data", "wb") as file:
+        file.write(os.urandom(100000))
+    for command in "report", "script", "stats", "flame":
+        for name in "empty.data", "noise.data", "missing.data", "/":
+            line = hw.one_line(hw.run(command, name, status=1).stderr)
+            assert line.startswith(f"homeward {command}: ") and name in line, line
+    assert sorted(os.listdir(".")) == ["empty.data", "noise.data"], os.listdir(".")
+
+
+if __name__ == "__main__":
+    hw.main(globals())

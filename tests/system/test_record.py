@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""homeward record, from its options to what the readers see."""
+
+import os
+import signal
+import stat
+import subprocess
+import time
+
+import hw
+
+
+def share(part, whole):
+    return part / max(whole, 1)
+
+
+def chain(depth):
+    """The functions of a workload's chain of this depth, outermost first."""
+    return tuple(f"f{number:03}" for number in range(1000 - depth, 1000))
+
+
+def samples_with(stacks, part):
+    """Samples whose stack contains this run of functions."""
+    return sum(count for stack, count in stacks.items()
+               if any(stack[i:i + len(part)] == part for i in range(len(stack) - len(part) + 1)))
+
+
+def test_deep_stacks_without_frame_pointers_are_complete():
+    hw.need_recording()
+    for depth in 30, 200:
+        hw.record("-q", "-F", 999, "--", hw.workload("deep"), depth, 2, 3)
+        account = hw.stats("test.data")
+        assert account["asked"] > 1000, account
+        assert share(account["answered"], account["asked"]) >= 0.999, account
+        assert share(account["complete"], account["answered"]) >= 0.999, account
+        stacks = hw.folded("test.data")
+        right = samples_with(stacks, chain(depth) + ("chain_burn",))
+        assert share(right, sum(stacks.values())) > 0.95, (depth, right, sum(stacks.values()))
+
+
+def test_the_deepest_stacks_are_cut_and_say_so():
+    hw.need_recording()
+    hw.record("-q", "--", hw.workload("deep"), 700, 1, 2)
+    account = hw.stats("test.data")
+    assert share(account["ended"].get("truncated", 0), account["answered"]) > 0.9, account
+    longest = max(hw.folded("test.data"), key=len)
+    assert len(longest) >= 510, len(longest)
+
+
+def test_a_process_that_runs_already_is_complete():
+    hw.need_recording()
+    with hw.Background([hw.workload("deep"), 60, 2, 30]) as process:
+        time.sleep(0.3)
+        hw.record("-q", "-d", 2, "-p", process.pid)
+    account = hw.stats("test.data")
+    assert account["asked"] > 500 and share(account["complete"], account["asked"]) >= 0.999, account
+
+
+def test_only_the_command_and_its_descendants_are_recorded():
+    hw.need_recording()
+    with hw.Background([hw.workload("deep"), 5, 1, 30]):
+        hw.record("-q", "--", "bash", "-c", f"{hw.workload('vdso')} 1; {hw.workload('spin')} 300 >/dev/null")
+    programs = {stack[0] for stack in hw.folded("test.data")}
+    assert {"vdso", "spin"} <= programs and "deep" not in programs, programs
+
+
+def test_with_a_the_whole_machine_is_recorded_beside_the_command():
+    hw.need_recording()
+    with hw.Background([hw.workload("deep"), 5, 1, 30]):
+        hw.record("-q", "-a", "--", hw.workload("spin"), 500)
+    programs = {stack[0] for stack in hw.folded("test.data")}
+    assert {"deep", "spin"} <= programs, programs
+
+
+def test_pid_follows_threads_and_children():
+    hw.need_recording()
+    script = f"read line; {hw.workload('spin')} 300; {hw.workload('deep')} 8 2 1"
+    with hw.Background(["bash", "-c", script], stdin=subprocess.PIPE) as shell:
+        with hw.Background([hw.HOMEWARD, "record", "-q", "-p", shell.pid, "-o", "test.data"]) as recorder:
+            hw.until(lambda: os.path.exists("test.data") and os.path.getsize("test.data") > 0)
+            time.sleep(0.5)
+            shell.stdin.write(b"go\n")
+            shell.stdin.flush()
+            assert recorder.wait(timeout=30) == 0  # it ends with the process
+    programs = {stack[0] for stack in hw.folded("test.data")}
+    assert {"spin", "deep"} <= programs <= {"spin", "deep", "bash"}, programs
+
+
+def test_the_commands_exit_status_is_passed_on():
+    hw.need_recording()
+    hw.run("record", "-q", "--", "sh", "-c", "exit 42", status=42)
+    hw.run("record", "-q", "--", "sh", "-c", "kill -TERM $$", status=128 + signal.SIGTERM)
+
+
+def test_signals_stop_it_cleanly():
+    hw.need_recording()
+    for number in signal.SIGINT, signal.SIGTERM:
+        path = f"{number}.data"
+        with hw.Background([hw.HOMEWARD, "record", "-a", "-q", "-o", path]) as recorder:
+            hw.until(lambda path=path: os.path.exists(path) and os.path.getsize(path) > 20000)
+            recorder.send_signal(number)
+            assert recorder.wait(timeout=10) == 0
+        assert hw.run("stats", path).stderr == ""
+
+
+def test_an_older_recording_is_kept_as_old():
+    hw.need_recording()
+    hw.run("record", "-q", "-d", 0.3)
+    with open("homeward.data", "rb") as file:
+        first = file.read()
+    hw.run("record", "-q", "-d", 0.3)
+    with open("homeward.data.old", "rb") as file:
+        assert file.read() == first
+    hw.run("record", "-q", "-d", 0.3)
+    assert sorted(os.listdir(".")) == ["homeward.data", "homeward.data.old"]
+
+
+def test_a_recording_is_private_and_belongs_to_the_sudo_caller():
+    hw.need_recording()
+    hw.need_root()
+    hw.run("record", "-q", "-d", 0.3, env={**os.environ, "SUDO_UID": str(hw.NOBODY), "SUDO_GID": str(hw.NOBODY)})
+    found = os.stat("homeward.data")
+    assert stat.S_IMODE(found.st_mode) == 0o600
+    assert (found.st_uid, found.st_gid) == (hw.NOBODY, hw.NOBODY)
+
+
+def test_user_only_leaves_kernel_mode_out():
+    hw.need_recording()
+    hw.record("-q", "--user-only", "--", hw.workload("longread"), 1)
+    account = hw.stats("test.data")
+    assert account["samples"] < 100, account  # it is nearly always in the kernel
+    assert "_[k]" not in hw.run("export", "--to", "folded", "--annotate", "test.data").stdout
+
+
+def test_a_period_gives_as_many_samples():
+    hw.need_recording()
+    if hw.doctor()["event"] != "cpu-clock":
+        hw.skip("the event here is not cpu-clock, whose period is known")
+    hw.record("-q", "-c", 1000000, "--", hw.workload("deep"), 10, 1, 2)
+    account = hw.stats("test.data")
+    assert 1500 < account["samples"] < 2500, account
+
+
+def test_long_stays_in_the_kernel_share_walks():
+    hw.need_recording()
+    hw.record("-q", "-F", 4999, "--walk", "deferred", "--", hw.workload("longread"), 3)
+    account = hw.stats("test.data")
+    assert account["answered"] > 5 * account["callchains"], account
+
+
+def test_signal_frames_on_an_alternate_stack_are_crossed():
+    hw.need_recording()
+    for walk in "auto", "deferred":
+        hw.record("-q", "-F", 1999, "--walk", walk, "--", hw.workload("sigs"), 2)
+        account = hw.stats("test.data")
+        assert share(account["complete"], account["answered"]) >= 0.995, (walk, account)
+        stacks = hw.folded("test.data")
+        inner = [stack for stack in stacks if "inner" in stack]
+        assert inner and all(stack.index("main") < stack.index("outer") < stack.index("raise_inner")
+                             < stack.index("inner") for stack in inner), inner[:3]
+
+
+def test_plt_stubs_and_the_vdso_are_walked():
+    hw.need_recording()
+    for name in "pltcall", "pltcall_ibt", "vdso":
+        hw.record("-q", "-F", 1999, "--", hw.workload(name), 2)
+        account = hw.stats("test.data")
+        assert share(account["complete"], account["answered"]) >= 0.998, (name, account)
+
+
+def test_exec_from_a_thread_never_mixes_programs():
+    hw.need_recording()
+    for walk in "auto", "deferred":
+        hw.record("-q", "-F", 4999, "--walk", walk, "--", hw.workload("execself"), 60, timeout=120)
+        account = hw.stats("test.data")
+        left = account["complete"] + account["ended"].get("exec", 0)
+        assert share(left, account["answered"]) >= 0.98, (walk, account)
+        assert share(account["answered"], account["asked"]) >= 0.99, (walk, account)
+
+
+def test_processes_that_come_and_go_are_answered():
+    hw.need_recording()
+    for how in "exec", "fork", "vfork":
+        hw.record("-q", "-F", 4999, "--", hw.workload("spawn"), 2, 2, how)
+        account = hw.stats("test.data")
+        assert share(account["answered"], account["asked"]) >= 0.99, (how, account)
+        assert account["lost"] == {"samples": 0, "callchains": 0}, (how, account)
+
+
+if __name__ == "__main__":
+    hw.main(globals())
