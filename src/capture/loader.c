@@ -25,6 +25,7 @@
 struct item {
 	struct item *next;
 	size_t size;
+	int fd; /* of a miss: opened at once, its process may not live long; -1: none */
 	uint64_t bytes[];
 };
 
@@ -84,11 +85,10 @@ static bool has_key(struct hw_loader *loader, int fd, const struct hw_file_key *
 	return same;
 }
 
-/* 0 with *table; -ESTALE: the file is not there any more (ask again later); else it has none. */
-static int compile(struct hw_loader *loader, const struct hw_file_key *key, uint32_t pid, uint64_t start,
-		   uint64_t end, struct hw_table *table)
+/* 0 with *table; -ESTALE: the file is not there any more (ask again later); else it has none. Closes fd. */
+static int compile(struct hw_loader *loader, const struct hw_file_key *key, int fd, struct hw_table *table)
 {
-	int fd = open_mapped(pid, start, end), r;
+	int r;
 
 	if (fd < 0)
 		return -ESTALE;
@@ -101,7 +101,7 @@ static int compile(struct hw_loader *loader, const struct hw_file_key *key, uint
 	return r;
 }
 
-static void answer_miss(struct hw_loader *loader, const struct hw_miss *miss)
+static void answer_miss(struct hw_loader *loader, const struct hw_miss *miss, int fd)
 {
 	struct hw_table table = {0};
 	struct asked answer = {.ask = miss->ask};
@@ -109,9 +109,12 @@ static void answer_miss(struct hw_loader *loader, const struct hw_miss *miss)
 	int r;
 
 	loader->misses++;
-	if (!bpf_map_lookup_elem(loader->side->files, &miss->key, &file) && file.state != HW_FILE_ASKED)
+	if (!bpf_map_lookup_elem(loader->side->files, &miss->key, &file) && file.state != HW_FILE_ASKED) {
+		if (fd >= 0)
+			close(fd);
 		return;
-	r = compile(loader, &miss->key, miss->pid, miss->start, miss->end, &table);
+	}
+	r = compile(loader, &miss->key, fd, &table);
 	if (r == -ESTALE)
 		return;
 	if (r)
@@ -216,7 +219,7 @@ static void handle(struct hw_loader *loader, const struct item *item)
 	const struct hw_ring_prefix *prefix = (const void *)item->bytes;
 
 	if (prefix->kind == HW_RING_MISS && item->size >= sizeof(struct hw_miss))
-		answer_miss(loader, (const void *)item->bytes);
+		answer_miss(loader, (const void *)item->bytes, item->fd);
 	else if (prefix->kind == HW_RING_UNFINISHED && item->size >= sizeof(struct hw_unfinished))
 		finish_walk(loader, (const void *)item->bytes, item->size);
 }
@@ -271,6 +274,12 @@ int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
 		return -ENOMEM;
 	}
 	item->next = NULL;
+	item->fd = -1;
+	if (prefix->kind == HW_RING_MISS && size >= sizeof(struct hw_miss)) {
+		const struct hw_miss *miss = data;
+
+		item->fd = open_mapped(miss->pid, miss->start, miss->end);
+	}
 	item->size = size;
 	memcpy(item->bytes, data, size);
 	*loader->last = item;
@@ -343,8 +352,10 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 		memset(&table, 0, sizeof(table));
 		for (; end < list.count && !by_key(&list.items[i], &list.items[end]); end++)
 			if (list.items[end].executable && failed == -ESTALE)
-				failed = compile(loader, &list.items[end].key, list.items[end].pid,
-						 list.items[end].start, list.items[end].end, &table);
+				failed = compile(loader, &list.items[end].key,
+						 open_mapped(list.items[end].pid, list.items[end].start,
+							     list.items[end].end),
+						 &table);
 		for (size_t at = i; at < end && !failed; at++)
 			remember_build_id(loader, &list.items[at], &table);
 		if (failed && failed != -ESTALE)

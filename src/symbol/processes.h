@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* Processes as they were at one moment: their mappings and the names of their threads. */
+#ifndef HW_SYMBOL_PROCESSES_H
+#define HW_SYMBOL_PROCESSES_H
+
+#include "merge/recording.h"
+
+struct hw_processes;
+
+struct hw_processes *hw_processes_new(void); /* NULL: out of memory */
+void hw_processes_free(struct hw_processes *processes);
+/* Apply one event; its strings must outlive the processes. 0 or -ENOMEM. */
+int hw_processes_apply(struct hw_processes *processes, const struct hw_process_event *event);
+/* The mapping of pid that covers address, as the event that made it; *start: where what is left begins. */
+const struct hw_process_event *hw_processes_find(const struct hw_processes *processes, uint32_t pid, uint64_t address);
+/* The name of a thread, or NULL. */
+const char *hw_processes_name(const struct hw_processes *processes, uint32_t pid, uint32_t tid);
+
+#endif
