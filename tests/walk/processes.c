@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRIES	2000
-#define TRY_US	1000
+#define TRIES  2000
+#define TRY_US 1000
 
 /* State letter and parent of a process; false if there is none. */
 static bool read_stat(pid_t pid, char *state, pid_t *parent)

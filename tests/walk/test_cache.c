@@ -41,8 +41,7 @@ static void empty(const char *path)
 
 	while (entries && (entry = readdir(entries))) {
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			unlinkat(dirfd(entries), entry->d_name, AT_REMOVEDIR) &&
-				unlinkat(dirfd(entries), entry->d_name, 0);
+			unlinkat(dirfd(entries), entry->d_name, 0);
 	}
 	if (entries)
 		closedir(entries);
@@ -351,14 +350,14 @@ static void unfinished_entries_of_the_dead_are_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_table_is_stored_and_found_again, start_empty),
-		cmocka_unit_test_setup(a_missing_directory_is_made, start_empty),
-		cmocka_unit_test_setup(a_corrupt_entry_is_not_believed, start_empty),
-		cmocka_unit_test_setup(another_file_with_the_build_id_is_not_believed, start_empty),
-		cmocka_unit_test_setup(an_entry_that_others_may_touch_is_not_believed, start_empty),
-		cmocka_unit_test_setup(a_directory_that_others_may_enter_is_not_used, start_empty),
-		cmocka_unit_test_setup(another_key_makes_another_digest, start_empty),
-		cmocka_unit_test_setup(unfinished_entries_of_the_dead_are_removed, start_empty),
+	    cmocka_unit_test_setup(a_table_is_stored_and_found_again, start_empty),
+	    cmocka_unit_test_setup(a_missing_directory_is_made, start_empty),
+	    cmocka_unit_test_setup(a_corrupt_entry_is_not_believed, start_empty),
+	    cmocka_unit_test_setup(another_file_with_the_build_id_is_not_believed, start_empty),
+	    cmocka_unit_test_setup(an_entry_that_others_may_touch_is_not_believed, start_empty),
+	    cmocka_unit_test_setup(a_directory_that_others_may_enter_is_not_used, start_empty),
+	    cmocka_unit_test_setup(another_key_makes_another_digest, start_empty),
+	    cmocka_unit_test_setup(unfinished_entries_of_the_dead_are_removed, start_empty),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -23,7 +23,7 @@
 static const char *endless;
 
 static const char *const files[] = {"/proc/self/exe", "/lib64/ld-linux-x86-64.so.2",
-				    "/usr/lib/x86_64-linux-gnu/libc.so.6", "/bin/sh"};
+                                    "/usr/lib/x86_64-linux-gnu/libc.so.6", "/bin/sh"};
 
 static struct hw_compiler *new_compiler(uint32_t time_ms)
 {
@@ -236,8 +236,8 @@ static void the_processes_have_no_rights(void **state)
 	check_file(compiler, files[0]);
 	assert_string_equal(status_line(nursery, "CapEff"), "0000000000000000");
 	assert_string_equal(status_line(nursery, "CapPrm"), "0000000000000000");
-	assert_string_equal(status_line(nursery, "CapBnd"), geteuid() ? status_line(getpid(), "CapBnd")
-								      : "0000000000000000");
+	assert_string_equal(status_line(nursery, "CapBnd"),
+	                    geteuid() ? status_line(getpid(), "CapBnd") : "0000000000000000");
 	assert_string_equal(status_line(nursery, "NoNewPrivs"), "1");
 	if (!geteuid()) {
 		assert_string_equal(status_line(nursery, "Uid"), "65534\t65534\t65534\t65534");
@@ -314,16 +314,16 @@ static void an_owner_that_ignores_its_children_does_no_harm(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tables_are_those_of_a_direct_compile),
-		cmocka_unit_test(refusals_come_through_with_their_reason),
-		cmocka_unit_test(a_file_that_takes_too_long_is_given_up),
-		cmocka_unit_test(a_crash_costs_one_file),
-		cmocka_unit_test(a_killed_child_is_started_again),
-		cmocka_unit_test(a_stopped_child_does_not_stop_us),
-		cmocka_unit_test(the_processes_have_no_rights),
-		cmocka_unit_test(nothing_is_left_behind),
-		cmocka_unit_test(the_processes_die_with_their_owner),
-		cmocka_unit_test(an_owner_that_ignores_its_children_does_no_harm),
+	    cmocka_unit_test(tables_are_those_of_a_direct_compile),
+	    cmocka_unit_test(refusals_come_through_with_their_reason),
+	    cmocka_unit_test(a_file_that_takes_too_long_is_given_up),
+	    cmocka_unit_test(a_crash_costs_one_file),
+	    cmocka_unit_test(a_killed_child_is_started_again),
+	    cmocka_unit_test(a_stopped_child_does_not_stop_us),
+	    cmocka_unit_test(the_processes_have_no_rights),
+	    cmocka_unit_test(nothing_is_left_behind),
+	    cmocka_unit_test(the_processes_die_with_their_owner),
+	    cmocka_unit_test(an_owner_that_ignores_its_children_does_no_harm),
 	};
 
 	if (argc != 2) {
