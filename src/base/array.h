@@ -45,8 +45,7 @@ static inline int hw_array_grow(void **items, size_t *capacity, size_t want, siz
 	hw_array_grow((void **)&(array)->items, &(array)->capacity, (want), sizeof(*(array)->items))
 
 #define array_push(array, item)                                                                              \
-	(array_reserve(array, (array)->count + 1) ? -ENOMEM                                                  \
-						  : ((array)->items[(array)->count++] = (item), 0))
+	(array_reserve(array, (array)->count + 1) ? -ENOMEM : ((array)->items[(array)->count++] = (item), 0))
 
 #define array_free(array)                                                                                    \
 	do {                                                                                                 \

@@ -11,11 +11,12 @@
 #include <errno.h>
 
 struct hw_error {
-	int code;	/* -errno, as returned */
+	int code;       /* -errno, as returned */
 	char text[480]; /* one line, no newline at its end */
 };
 
-/* Fill *err (if not NULL) and return code unchanged, so that callers write: return hw_fail(err, -EINVAL, …). */
+/* Fill *err (if not NULL) and return code unchanged, so that callers write: return hw_fail(err, -EINVAL, …).
+ */
 int hw_fail(struct hw_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

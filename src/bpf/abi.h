@@ -11,24 +11,24 @@
 #include "walk/walk.h"
 
 #define HW_KERNEL_FRAMES_MAX 127
-#define HW_CPUS_MAX	     4096
-#define HW_TABLES_MAX	     16384 /* table slots; slot 0 is never used, slot 1 is the vDSO */
-#define HW_TABLE_VDSO	     1
-#define HW_FILES_MAX	     65536
-#define HW_TASKS_MAX	     131072
+#define HW_CPUS_MAX          4096
+#define HW_TABLES_MAX        16384 /* table slots; slot 0 is never used, slot 1 is the vDSO */
+#define HW_TABLE_VDSO        1
+#define HW_FILES_MAX         65536
+#define HW_TASKS_MAX         131072
 #define HW_ROW_CACHE_SIZE    262144 /* entries, a power of two */
 #define HW_VMA_CACHE_SIZE    16384  /* entries, a power of two */
 #define HW_STACK_COPY_MAX    (128 * 1024)
 
 /* Two rings a CPU: an interrupt inside a reserve on its own ring would lose its record. */
 #define HW_RING_INTERRUPT 0 /* ring 2 * cpu: samples, and walks made at once */
-#define HW_RING_TASK	  1 /* ring 2 * cpu + 1: what tasks emit on their way home */
+#define HW_RING_TASK      1 /* ring 2 * cpu + 1: what tasks emit on their way home */
 
 enum hw_ring_kind {
-	HW_RING_PERF = 1,	/* a perf.data record follows the prefix */
-	HW_RING_MISS = 2,	/* struct hw_miss */
+	HW_RING_PERF = 1,       /* a perf.data record follows the prefix */
+	HW_RING_MISS = 2,       /* struct hw_miss */
 	HW_RING_UNFINISHED = 3, /* struct hw_unfinished, then ips, mappings and stack bytes */
-	HW_RING_TRUTH = 4,	/* the same, of a finished walk: test only */
+	HW_RING_TRUTH = 4,      /* the same, of a finished walk: test only */
 };
 
 struct hw_ring_prefix {
@@ -47,7 +47,7 @@ struct hw_file_key {
 	hw_u64 size; /* bytes */
 	hw_u64 mtime_sec;
 	hw_u32 mtime_nsec;
-	hw_u32 device;	   /* kernel's dev_t */
+	hw_u32 device;     /* kernel's dev_t */
 	hw_u32 generation; /* i_generation */
 	hw_u32 zero;
 };
@@ -59,8 +59,8 @@ enum hw_file_state {
 };
 
 struct hw_file {
-	hw_u32 state; /* enum hw_file_state */
-	hw_u32 ask;   /* number of the miss, from 1; 0: never asked */
+	hw_u32 state;  /* enum hw_file_state */
+	hw_u32 ask;    /* number of the miss, from 1; 0: never asked */
 	hw_u32 serial; /* of the table; never used twice */
 	hw_u32 slot;   /* of the table */
 	hw_u64 asked_ns;
@@ -68,7 +68,7 @@ struct hw_file {
 };
 
 struct hw_table_info {
-	hw_u32 serial;	   /* 0: the slot is empty */
+	hw_u32 serial;     /* 0: the slot is empty */
 	hw_u32 row_blocks; /* rules begin at this block */
 };
 
@@ -127,31 +127,31 @@ struct hw_callchain_record {
 
 /* Set by user space before the programs are loaded. */
 struct hw_bpf_config {
-	hw_u64 wake_bytes; /* wake the reader when a ring's fill crosses this */
-	hw_u32 filter;	   /* only processes in the map targets */
-	hw_u32 deferred_only; /* never walk at once */
+	hw_u64 wake_bytes;       /* wake the reader when a ring's fill crosses this */
+	hw_u32 filter;           /* only processes in the map targets */
+	hw_u32 deferred_only;    /* never walk at once */
 	hw_u32 stack_copy_bytes; /* of an unfinished walk; at most HW_STACK_COPY_MAX */
-	hw_u32 truth;	   /* test only: send registers and stack of every walk made by the task itself */
+	hw_u32 truth;      /* test only: send registers and stack of every walk made by the task itself */
 	hw_u32 frames_max; /* at most HW_FRAMES_MAX */
 	hw_u32 have_vma_iterator; /* the good form of bpf_iter_task_vma */
 };
 
 /* Counted per CPU; user space sums. */
 struct hw_counters {
-	hw_u64 samples;		/* emitted */
-	hw_u64 idle;		/* hits of the idle task, not emitted */
-	hw_u64 filtered;	/* hits of processes nobody asked for */
-	hw_u64 lost_samples;	/* no room in the ring */
+	hw_u64 samples;         /* emitted */
+	hw_u64 idle;            /* hits of the idle task, not emitted */
+	hw_u64 filtered;        /* hits of processes nobody asked for */
+	hw_u64 lost_samples;    /* no room in the ring */
 	hw_u64 lost_callchains; /* no room in the ring: by the session's count, not the walk's */
 	hw_u64 lost_misses;
-	hw_u64 requests;  /* task work scheduled */
-	hw_u64 shared;	  /* samples that joined an open request */
-	hw_u64 late;	  /* samples right after their walk */
-	hw_u64 at_once;	  /* walks made in the interrupt */
+	hw_u64 requests;    /* task work scheduled */
+	hw_u64 shared;      /* samples that joined an open request */
+	hw_u64 late;        /* samples right after their walk */
+	hw_u64 at_once;     /* walks made in the interrupt */
 	hw_u64 not_at_once; /* tried in the interrupt, then deferred */
-	hw_u64 walks;	  /* walks made by tasks */
+	hw_u64 walks;       /* walks made by tasks */
 	hw_u64 frames;
-	hw_u64 faults;	  /* pages faulted in */
+	hw_u64 faults;    /* pages faulted in */
 	hw_u64 find_busy; /* bpf_find_vma refused */
 	hw_u64 unfinished;
 	hw_u64 refused_schedule;

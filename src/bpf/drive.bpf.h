@@ -97,8 +97,8 @@ static long drive_asleep_one(hw_u32 index, struct drive_context *c)
 	if (r == 1) {
 		COUNT(faults, 1);
 		r = bpf_copy_from_user(&word, 8, (void *)s->walk.need)
-			    ? HW_FRAME_DONE + (int)s->walk.unreadable_reason
-			    : 0;
+		        ? HW_FRAME_DONE + (int)s->walk.unreadable_reason
+		        : 0;
 	}
 	if (!r)
 		return 0;
@@ -122,9 +122,9 @@ static long drive_awake_one(hw_u32 index, struct drive_context *c)
 	{                                                                                                    \
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);                             \
 		struct drive_context c = {                                                                   \
-			.scratch = s,                                                                        \
-			.task = task,                                                                        \
-			.result = HW_FRAME_DONE + HW_END_BUSY,                                               \
+		    .scratch = s,                                                                            \
+		    .task = task,                                                                            \
+		    .result = HW_FRAME_DONE + HW_END_BUSY,                                                   \
 		};                                                                                           \
                                                                                                              \
 		TAKE_REGISTERS(&s->walk, regs);                                                              \

@@ -8,13 +8,14 @@
 
 #include "bpf/drive.bpf.h"
 
-extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 size, const void *unsafe_ptr) __ksym;
+extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 size,
+                                      const void *unsafe_ptr) __ksym;
 
-#define PERF_RECORD_SAMPLE	       9
+#define PERF_RECORD_SAMPLE             9
 #define PERF_RECORD_CALLCHAIN_DEFERRED 22
-#define PERF_RECORD_MISC_KERNEL	       1
-#define PERF_RECORD_MISC_USER	       2
-#define PERF_CONTEXT_KERNEL	       ((hw_u64)-128)
+#define PERF_RECORD_MISC_KERNEL        1
+#define PERF_RECORD_MISC_USER          2
+#define PERF_CONTEXT_KERNEL            ((hw_u64)-128)
 #define PERF_CONTEXT_USER_DEFERRED     ((hw_u64)-640)
 
 #define COPIED_MAPPINGS_MAX 64 /* as many as fit the window, which nobody needs any more then */
@@ -30,7 +31,8 @@ static __always_inline hw_u64 new_cookie(void)
 }
 
 /* Emit the walk in *s. 0, or negative (counted) where the ring had no room. */
-__noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessions, hw_u32 reason, hw_u32 which)
+__noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessions, hw_u32 reason,
+                              hw_u32 which)
 {
 	struct hw_callchain_record *record;
 	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
@@ -133,7 +135,7 @@ static __always_inline void stack_extent(struct extent *e, struct task_struct *t
  * Send the walk in *s to user space. Never sleeps while the record is reserved: pages are touched before.
  */
 static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *task, hw_u64 cookie,
-					   hw_u64 sessions, hw_u32 kind)
+                                      hw_u64 sessions, hw_u32 kind)
 {
 	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at, mappings_bytes, ips_bytes;
 	struct hw_unfinished *u = &s->unfinished;
@@ -167,8 +169,8 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 	ring = ring_of(HW_RING_TASK);
 	if (!ring)
 		return -1;
-	if (bpf_ringbuf_reserve_dynptr(ring, (hw_u32)(sizeof(*u) + ips_bytes + mappings_bytes + stack_size), 0,
-				       &record)) {
+	if (bpf_ringbuf_reserve_dynptr(ring, (hw_u32)(sizeof(*u) + ips_bytes + mappings_bytes + stack_size),
+	                               0, &record)) {
 		bpf_ringbuf_discard_dynptr(&record, 0);
 		return -1;
 	}

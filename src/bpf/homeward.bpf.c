@@ -43,7 +43,7 @@ static __always_inline hw_u32 refusal_of(struct task_struct *task, struct pt_reg
 
 /* A hit in user mode: walk here and now, if nothing has to be waited for. A cookie, or 0. */
 static __always_inline hw_u64 walk_at_once(struct bpf_perf_event_data *ctx, struct task_struct *task,
-					   hw_u64 sessions)
+                                           hw_u64 sessions)
 {
 	struct hw_scratch *s;
 	hw_u32 zero = 0;
@@ -189,7 +189,8 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 
 	if (slot)
 		slot->in_exec = 0;
-	if (old != (hw_u32)task->pid) { /* a thread took over the leader's tid: its old slot is its own still */
+	if (old !=
+	    (hw_u32)task->pid) { /* a thread took over the leader's tid: its old slot is its own still */
 		slot = bpf_map_lookup_elem(&slots, &old);
 		if (slot && SLOT_IS_OURS(slot, task))
 			delete_slot(old);

@@ -43,11 +43,11 @@ enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2, BPF_RB_AVAIL_DATA = 0 };
 #define PF_USER_WORKER 0x00004000
 #define PF_KTHREAD     0x00200000
 /* include/linux/mm.h */
-#define VM_EXEC		0x00000004ull
+#define VM_EXEC         0x00000004ull
 #define VM_UFFD_MISSING 0x00000200ull
-#define VM_UFFD_WP	0x00001000ull
+#define VM_UFFD_WP      0x00001000ull
 /* include/uapi/linux/magic.h */
-#define TMPFS_MAGIC	 0x01021994ull
+#define TMPFS_MAGIC      0x01021994ull
 #define FUSE_SUPER_MAGIC 0x65735546ull
 /* arch/x86/include/asm/segment.h */
 #define USER_CS 0x33
@@ -130,7 +130,7 @@ struct bpf_map {
 struct bpf_perf_event_data {
 	struct {
 		unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
-			cs, flags, sp, ss;
+		    cs, flags, sp, ss;
 	} regs;
 	__u64 sample_period;
 	__u64 addr;
@@ -148,7 +148,6 @@ struct bpf_iter__task_vma {
 	struct task_struct *task;
 	struct vm_area_struct *vma;
 };
-
 
 struct bpf_task_work {
 	__u64 __opaque;

@@ -13,7 +13,8 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/ring.bpf.h"
 
-extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task, __u64 addr) __ksym __weak;
+extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task,
+                                 __u64 addr) __ksym __weak;
 extern struct vm_area_struct *bpf_iter_task_vma_next(struct bpf_iter_task_vma *it) __ksym __weak;
 extern void bpf_iter_task_vma_destroy(struct bpf_iter_task_vma *it) __ksym __weak;
 extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym;
@@ -81,7 +82,7 @@ static __always_inline struct hw_mapping *new_mapping(struct hw_walk *w)
 }
 
 static __always_inline void set_mapping(struct hw_mapping *m, hw_u64 start, hw_u64 end, hw_u64 offset,
-					hw_u64 table)
+                                        hw_u64 table)
 {
 	m->start = start;
 	m->end = end;
@@ -135,7 +136,7 @@ __noinline int find_cached_vma(struct hw_scratch *s, hw_u64 address)
 }
 
 static __always_inline void cache_vma(struct hw_scratch *s, hw_u64 address, const struct hw_vma_copy *copy,
-				      hw_u64 table, hw_u32 generation)
+                                      hw_u64 table, hw_u32 generation)
 {
 	hw_u32 index = vma_hash(s->mm, address);
 	struct hw_vma_entry *entry = &s->entry;
@@ -246,7 +247,7 @@ static __always_inline int iterate_to_vma(struct task_struct *task, hw_u64 addre
 
 /* 0 with *copy filled (end is 0 where nothing is mapped), or -EBUSY. */
 static __always_inline int find_vma_copy(struct hw_scratch *s, struct task_struct *task, hw_u64 address,
-					 struct hw_vma_copy *copy)
+                                         struct hw_vma_copy *copy)
 {
 	struct found_context found = {.copy = copy};
 	long r;

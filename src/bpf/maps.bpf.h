@@ -37,8 +37,8 @@ struct hw_scratch {
 	struct hw_walk walk;
 	hw_u64 window_start; /* address of window[0] */
 	hw_u32 window_bytes; /* how much of it is filled */
-	int result;	     /* of the frame that stopped walk_run */
-	hw_u64 mm;	     /* struct mm_struct *, as a number */
+	int result;          /* of the frame that stopped walk_run */
+	hw_u64 mm;           /* struct mm_struct *, as a number */
 	hw_u64 vdso;
 	hw_u64 window[HW_WINDOW_WORDS];
 	struct hw_callchain_record record;
@@ -59,8 +59,8 @@ struct hw_slot {
 	hw_u64 state;
 	hw_u64 served; /* sessions that have this stay's callchain */
 	hw_u64 cookie;
-	hw_u64 task; /* struct task_struct *, as a number */
-	hw_u64 start; /* start_boottime */
+	hw_u64 task;    /* struct task_struct *, as a number */
+	hw_u64 start;   /* start_boottime */
 	hw_u32 exec_id; /* self_exec_id when asked */
 	hw_u32 in_exec; /* between sched_prepare_exec and sched_process_exec */
 	struct hw_scratch scratch;

@@ -20,7 +20,7 @@ static __always_inline hw_u64 wake_flags(void *ring, hw_u64 bytes)
 	hw_u64 fill = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 
 	return fill < config.wake_bytes && fill + bytes >= config.wake_bytes ? BPF_RB_FORCE_WAKEUP
-									     : BPF_RB_NO_WAKEUP;
+	                                                                     : BPF_RB_NO_WAKEUP;
 }
 
 /* 0, or negative where the ring had no room. */

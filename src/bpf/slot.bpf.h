@@ -4,7 +4,8 @@
  *
  *	idle       state 0
  *	requested  HW_OPEN and the bits of the sessions that asked; the task work is scheduled
- *	walking    the same word: a sample that hits now sets its bit, and serve() looks again before it leaves
+ *	walking    the same word: a sample that hits now sets its bit, and serve() looks again before it
+ *leaves
  *
  * Whoever turns state from 0 to HW_OPEN schedules; whoever turns it back to 0 has emitted for every bit it
  * saw. Between the two there is one cookie. The kernel refuses to schedule (-EBUSY) while the callback still
@@ -19,17 +20,18 @@
 
 #ifdef HW_KFUNC_4ARGS
 extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *tw, void *map__map,
-					 bpf_task_work_callback_t callback) __ksym;
+                                         bpf_task_work_callback_t callback) __ksym;
 #define SCHEDULE(task, slot, callback) bpf_task_work_schedule_resume(task, &(slot)->work, &slots, callback)
 #else
-extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *tw, void *map__map,
-					      bpf_task_work_callback_t callback, void *aux__prog) __ksym;
+extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *tw,
+                                              void *map__map, bpf_task_work_callback_t callback,
+                                              void *aux__prog) __ksym;
 #define SCHEDULE(task, slot, callback)                                                                       \
 	bpf_task_work_schedule_resume_impl(task, &(slot)->work, &slots, callback, NULL)
 #endif
 
-#define EBUSY	     16
-#define SERVES_MAX   8
+#define EBUSY                 16
+#define SERVES_MAX            8
 #define SLOT_IS_OURS(slot, t) ((slot)->task == (hw_u64)(t) && (slot)->start == (t)->start_boottime)
 
 /* The current task's slot, or NULL; one left by another task of the same tid is not it. */
@@ -92,7 +94,8 @@ static __always_inline void hand_over_all(struct hw_slot *slot, struct task_stru
 		if (sessions) {
 			COUNT(unfinished, 1);
 			if (emit_unfinished(&slot->scratch, task, slot->cookie, sessions, HW_RING_UNFINISHED))
-				emit_callchain(&slot->scratch, slot->cookie, sessions, HW_END_MISS, HW_RING_TASK);
+				emit_callchain(&slot->scratch, slot->cookie, sessions, HW_END_MISS,
+				               HW_RING_TASK);
 			slot->served |= sessions;
 		}
 		if (__sync_val_compare_and_swap(&slot->state, HW_OPEN, 0) == HW_OPEN)

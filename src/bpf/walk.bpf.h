@@ -84,7 +84,8 @@ static __always_inline int hw_find_mapping(struct hw_walk *w, hw_u64 address)
 	return find_cached_vma((struct hw_scratch *)w, address);
 }
 
-static __always_inline int hw_find_rule(struct hw_walk *w, const struct hw_mapping *m, hw_u32 offset, hw_u64 *rule)
+static __always_inline int hw_find_rule(struct hw_walk *w, const struct hw_mapping *m, hw_u32 offset,
+                                        hw_u64 *rule)
 {
 	return find_rule_cached(m->slot, m->serial, offset, rule);
 }

@@ -25,7 +25,7 @@ struct hw_capture {
 	const char *event_name;
 	pthread_mutex_t sink_lock;
 	struct hw_counters told; /* losses already in the file */
-	struct hw_error error;	 /* of the sink, inside a callback */
+	struct hw_error error;   /* of the sink, inside a callback */
 	int failed;
 };
 
@@ -127,10 +127,11 @@ static int open_events(struct hw_capture *capture, struct hw_error *err)
 		if (fd < 0 && (errno == ENODEV || errno == ENXIO))
 			continue; /* offline */
 		if (fd < 0)
-			return hw_fail(err, -errno,
-				       "cannot open %s on CPU %u (%s): run as root or with CAP_PERFMON, or lower "
-				       "/proc/sys/kernel/perf_event_paranoid",
-				       capture->event_name, cpu, strerror(errno));
+			return hw_fail(
+			    err, -errno,
+			    "cannot open %s on CPU %u (%s): run as root or with CAP_PERFMON, or lower "
+			    "/proc/sys/kernel/perf_event_paranoid",
+			    capture->event_name, cpu, strerror(errno));
 		r = attach_event(capture, fd, err);
 		if (r)
 			return r;
@@ -139,7 +140,7 @@ static int open_events(struct hw_capture *capture, struct hw_error *err)
 }
 
 int hw_capture_open(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
-		    struct hw_capture **result, struct hw_error *err)
+                    struct hw_capture **result, struct hw_error *err)
 {
 	struct hw_capture *capture = calloc(1, sizeof(*capture));
 	uint32_t ring_bytes = options->ring_bytes ? options->ring_bytes : 2 << 20;
@@ -156,8 +157,8 @@ int hw_capture_open(const struct hw_capture_options *options, const struct hw_ca
 	if (!r)
 		r = hw_tables_init(&capture->tables, &capture->side, options->table_memory_bytes, err);
 	if (!r)
-		r = hw_loader_new(&capture->side, &capture->tables, options->cache_directory, deliver_finished,
-				  capture, &capture->loader, err);
+		r = hw_loader_new(&capture->side, &capture->tables, options->cache_directory,
+		                  deliver_finished, capture, &capture->loader, err);
 	if (!r)
 		r = hw_side_band_open(capture->side.cpu_count, &capture->band, err);
 	if (!r)
@@ -176,9 +177,9 @@ int hw_capture_open(const struct hw_capture_options *options, const struct hw_ca
 
 static void close_events(struct hw_capture *capture)
 {
-	array_for_each(&capture->links, link)
+	array_for_each (&capture->links, link)
 		bpf_link__destroy(*link);
-	array_for_each(&capture->events, fd)
+	array_for_each (&capture->events, fd)
 		close(*fd);
 	array_free(&capture->links);
 	array_free(&capture->events);
@@ -256,7 +257,8 @@ int hw_capture_start(struct hw_capture *capture, struct hw_error *err)
 		r = hw_side_band_existing(is_wanted, capture->loader, deliver_wanted, capture, err);
 	for (size_t i = 0; i < capture->events.count && !r; i++)
 		if (ioctl(capture->events.items[i], PERF_EVENT_IOC_ENABLE, 0))
-			r = hw_fail(err, -errno, "cannot enable %s: %s", capture->event_name, strerror(errno));
+			r = hw_fail(err, -errno, "cannot enable %s: %s", capture->event_name,
+			            strerror(errno));
 	return r;
 }
 
@@ -293,7 +295,8 @@ static int tell_losses(struct hw_capture *capture, struct hw_error *err)
 	id.time_ns = (uint64_t)clock.tv_sec * 1000000000ull + (uint64_t)clock.tv_nsec;
 	if (samples && hw_build_lost_samples(buffer, sizeof(buffer), &id, samples) > 0)
 		r = deliver(capture, (struct perf_event_header *)buffer, err);
-	if (!r && callchains && hw_build_lost(buffer, sizeof(buffer), &id, callchains, HW_LOST_CALLCHAINS) > 0)
+	if (!r && callchains &&
+	    hw_build_lost(buffer, sizeof(buffer), &id, callchains, HW_LOST_CALLCHAINS) > 0)
 		r = deliver(capture, (struct perf_event_header *)buffer, err);
 	return r;
 }
@@ -322,7 +325,7 @@ int hw_capture_stop(struct hw_capture *capture, int grace_ms, struct hw_error *e
 	uint64_t lost;
 	int r = 0;
 
-	array_for_each(&capture->events, fd)
+	array_for_each (&capture->events, fd)
 		ioctl(*fd, PERF_EVENT_IOC_DISABLE, 0);
 	for (int waited = 0; waited <= grace_ms && !r; waited += 10) {
 		r = hw_capture_poll(capture, 0, err);

@@ -21,14 +21,14 @@
 struct hw_capture;
 
 struct hw_capture_options {
-	bool frequency;	    /* rate is in Hz, else a period (events; ns for cpu-clock) */
+	bool frequency; /* rate is in Hz, else a period (events; ns for cpu-clock) */
 	uint64_t rate;
-	bool filter;	    /* only processes added with hw_capture_add_process, and their descendants */
-	bool user_only;	    /* no samples of kernel mode */
+	bool filter;        /* only processes added with hw_capture_add_process, and their descendants */
+	bool user_only;     /* no samples of kernel mode */
 	bool deferred_only; /* never walk at once */
-	bool truth;	    /* test only: see hw_capture_sink.truth */
+	bool truth;         /* test only: see hw_capture_sink.truth */
 	uint64_t table_memory_bytes; /* cap on unwind tables; 0: 256 MiB */
-	uint32_t ring_bytes; /* of each of a CPU's two rings; 0: 2 MiB */
+	uint32_t ring_bytes;         /* of each of a CPU's two rings; 0: 2 MiB */
 	const char *cache_directory; /* of tables; NULL: none */
 };
 
@@ -41,8 +41,8 @@ struct hw_capture_sink {
 };
 
 struct hw_capture_status {
-	struct hw_counters counters; /* summed over CPUs */
-	uint64_t tables, table_rows, table_bytes; /* loaded now */
+	struct hw_counters counters;               /* summed over CPUs */
+	uint64_t tables, table_rows, table_bytes;  /* loaded now */
 	uint64_t table_failures, misses, finished; /* finished: walks that user space ended */
 	uint64_t lost_side_band;
 };
@@ -52,7 +52,7 @@ struct hw_capture_status {
  * (still disabled). -EPERM, -EOPNOTSUPP and friends say in err what is missing.
  */
 int hw_capture_open(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
-		    struct hw_capture **capture, struct hw_error *err);
+                    struct hw_capture **capture, struct hw_error *err);
 void hw_capture_close(struct hw_capture *capture);
 
 /* The event that samples: its name ("cpu-clock") and the attribute to write into a file. */

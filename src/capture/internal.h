@@ -26,10 +26,10 @@ struct hw_kernel_side {
 	struct ring_buffer *reader;
 };
 int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_options *options,
-			struct hw_error *err);
+                        struct hw_error *err);
 int hw_kernel_side_open_rings(struct hw_kernel_side *side, uint32_t ring_bytes,
-			      int (*record)(void *context, void *data, size_t size), void *context,
-			      struct hw_error *err);
+                              int (*record)(void *context, void *data, size_t size), void *context,
+                              struct hw_error *err);
 int hw_kernel_side_attach_hooks(struct hw_kernel_side *side, struct hw_error *err);
 void hw_kernel_side_close(struct hw_kernel_side *side);
 void hw_kernel_side_count(const struct hw_kernel_side *side, struct hw_counters *sum);
@@ -37,7 +37,7 @@ void hw_kernel_side_count(const struct hw_kernel_side *side, struct hw_counters 
 typedef array_of(struct hw_iterated_mapping) hw_mapping_list;
 /* File mappings as the kernel sees them, of one process (pid) or of all (0). */
 int hw_kernel_side_mappings(const struct hw_kernel_side *side, pid_t pid, hw_mapping_list *list,
-			    struct hw_error *err);
+                            struct hw_error *err);
 
 /* tables.c: tables in the kernel, their memory and who leaves when it is full */
 struct hw_loaded {
@@ -52,11 +52,12 @@ struct hw_tables {
 	uint32_t next_serial;
 	uint64_t bytes, bytes_max, rows, failures;
 };
-int hw_tables_init(struct hw_tables *tables, struct hw_kernel_side *side, uint64_t bytes_max, struct hw_error *err);
+int hw_tables_init(struct hw_tables *tables, struct hw_kernel_side *side, uint64_t bytes_max,
+                   struct hw_error *err);
 void hw_tables_free(struct hw_tables *tables);
 /* Load many at once (one wait for the kernel). keys[i] gets table[i], whose words are copied. */
 int hw_tables_load(struct hw_tables *tables, const struct hw_file_key *keys, const struct hw_table *table,
-		   size_t count, struct hw_error *err);
+                   size_t count, struct hw_error *err);
 /* Say that a file has no table. */
 int hw_tables_refuse(struct hw_tables *tables, const struct hw_file_key *key);
 const struct hw_table *hw_tables_find(const struct hw_tables *tables, uint32_t slot, uint32_t serial);
@@ -64,8 +65,8 @@ const struct hw_table *hw_tables_find(const struct hw_tables *tables, uint32_t s
 /* loader.c: files to tables, off the reader's thread */
 struct hw_loader;
 int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const char *cache_directory,
-		  int (*emit)(void *context, const struct perf_event_header *record), void *context,
-		  struct hw_loader **loader, struct hw_error *err);
+                  int (*emit)(void *context, const struct perf_event_header *record), void *context,
+                  struct hw_loader **loader, struct hw_error *err);
 void hw_loader_free(struct hw_loader *loader);
 /* Compile and load what runs now. */
 int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err);
@@ -87,7 +88,7 @@ int hw_side_band_enable(struct hw_side_band *band, struct hw_error *err);
 int hw_side_band_read(struct hw_side_band *band, hw_emit emit, void *context, struct hw_error *err);
 uint64_t hw_side_band_lost(const struct hw_side_band *band);
 /* Maps and names of running processes (those for which wanted says so) and the kernel's own map. */
-int hw_side_band_existing(bool (*wanted)(void *context, pid_t pid), const struct hw_loader *loader, hw_emit emit,
-			  void *context, struct hw_error *err);
+int hw_side_band_existing(bool (*wanted)(void *context, pid_t pid), const struct hw_loader *loader,
+                          hw_emit emit, void *context, struct hw_error *err);
 
 #endif

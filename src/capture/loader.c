@@ -63,7 +63,7 @@ static int open_mapped(uint32_t pid, uint64_t start, uint64_t end)
 	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
-		 (unsigned long long)end);
+	         (unsigned long long)end);
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
@@ -77,7 +77,7 @@ static bool has_key(struct hw_loader *loader, int fd, const struct hw_file_key *
 	if (memory == MAP_FAILED)
 		return false;
 	if (!hw_kernel_side_mappings(loader->side, getpid(), &list, NULL))
-		array_for_each(&list, it)
+		array_for_each (&list, it)
 			if (it->start == (uintptr_t)memory)
 				same = !memcmp(&it->key, key, sizeof(*key));
 	array_free(&list);
@@ -151,7 +151,8 @@ static int read_code(void *context, uint64_t address, uint64_t *eight_bytes)
 }
 
 /* The table for a mapping of an unfinished walk; *missed: it was asked for and never came. */
-static const struct hw_table *table_of(const struct hw_loader *loader, const struct hw_mapping *m, bool *missed)
+static const struct hw_table *table_of(const struct hw_loader *loader, const struct hw_mapping *m,
+                                       bool *missed)
 {
 	if (m->kind == HW_MAPPING_TABLE)
 		return hw_tables_find(loader->tables, m->slot, m->serial);
@@ -160,13 +161,13 @@ static const struct hw_table *table_of(const struct hw_loader *loader, const str
 	for (size_t i = loader->answers.count; i; i--)
 		if (loader->answers.items[i - 1].ask == m->serial)
 			return hw_tables_find(loader->tables, loader->answers.items[i - 1].slot,
-					      loader->answers.items[i - 1].serial);
+			                      loader->answers.items[i - 1].serial);
 	*missed = true;
 	return NULL;
 }
 
 static void emit_finished(struct hw_loader *loader, const struct hw_unfinished *u, const uint64_t *ips,
-			  uint32_t count, enum hw_end_reason reason)
+                          uint32_t count, enum hw_end_reason reason)
 {
 	struct hw_record_id id = {.pid = u->pid, .tid = u->tid, .time_ns = u->time_ns, .cpu = u->cpu};
 	uint64_t buffer[HW_FRAMES_MAX + 16];
@@ -257,7 +258,7 @@ static void *run(void *argument)
 static void give_up(struct hw_loader *loader, const struct hw_unfinished *u)
 {
 	emit_finished(loader, u, (const uint64_t *)(u + 1), u->ip_count <= HW_FRAMES_MAX ? u->ip_count : 0,
-		      HW_END_MISS);
+	              HW_END_MISS);
 }
 
 int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
@@ -319,12 +320,12 @@ static int load_vdso(struct hw_loader *loader)
 
 static int by_key(const void *a, const void *b)
 {
-	return memcmp(&((const struct hw_iterated_mapping *)a)->key, &((const struct hw_iterated_mapping *)b)->key,
-		      sizeof(struct hw_file_key));
+	return memcmp(&((const struct hw_iterated_mapping *)a)->key,
+	              &((const struct hw_iterated_mapping *)b)->key, sizeof(struct hw_file_key));
 }
 
 static void remember_build_id(struct hw_loader *loader, const struct hw_iterated_mapping *m,
-			      const struct hw_table *table)
+                              const struct hw_table *table)
 {
 	struct known_build_id known = {.pid = m->pid, .start = m->start, .size = table->build_id_size};
 
@@ -353,9 +354,9 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 		for (; end < list.count && !by_key(&list.items[i], &list.items[end]); end++)
 			if (list.items[end].executable && failed == -ESTALE)
 				failed = compile(loader, &list.items[end].key,
-						 open_mapped(list.items[end].pid, list.items[end].start,
-							     list.items[end].end),
-						 &table);
+				                 open_mapped(list.items[end].pid, list.items[end].start,
+				                             list.items[end].end),
+				                 &table);
 		for (size_t at = i; at < end && !failed; at++)
 			remember_build_id(loader, &list.items[at], &table);
 		if (failed && failed != -ESTALE)
@@ -366,7 +367,7 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 	}
 	if (!r)
 		r = hw_tables_load(loader->tables, keys.items, tables.items, keys.count, err);
-	array_for_each(&tables, it)
+	array_for_each (&tables, it)
 		hw_table_clear(it);
 	array_free(&tables);
 	array_free(&keys);
@@ -388,8 +389,8 @@ uint8_t hw_loader_build_id(const struct hw_loader *loader, pid_t pid, uint64_t s
 }
 
 int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const char *cache_directory,
-		  int (*emit)(void *context, const struct perf_event_header *record), void *context,
-		  struct hw_loader **result, struct hw_error *err)
+                  int (*emit)(void *context, const struct perf_event_header *record), void *context,
+                  struct hw_loader **result, struct hw_error *err)
 {
 	struct hw_compiler_options options = {.cache_directory = cache_directory};
 	struct hw_loader *loader = calloc(1, sizeof(*loader));

@@ -80,7 +80,7 @@ static struct bpf_map *find_section(struct bpf_object *object, const char *secti
 }
 
 static int configure(struct hw_kernel_side *side, const struct hw_capture_options *options, bool iterator,
-		     struct hw_error *err)
+                     struct hw_error *err)
 {
 	struct bpf_map *map = find_section(side->object, ".rodata");
 	struct hw_bpf_config *config;
@@ -90,7 +90,8 @@ static int configure(struct hw_kernel_side *side, const struct hw_capture_option
 	char *data = initial ? malloc(size) : NULL;
 	int r;
 
-	if (!data || find_global(side->object, ".rodata", "config", &offset) || offset + sizeof(*config) > size) {
+	if (!data || find_global(side->object, ".rodata", "config", &offset) ||
+	    offset + sizeof(*config) > size) {
 		free(data);
 		return hw_fail(err, -EINVAL, "the BPF object has no place for its options: rebuild homeward");
 	}
@@ -134,11 +135,12 @@ static int choose(const struct btf *btf, struct hw_kernel_side *side, struct hw_
 	bool five = kernel_has(btf, "bpf_task_work_schedule_resume_impl", BTF_KIND_FUNC);
 
 	if (!five && !kernel_has(btf, "bpf_task_work_schedule_resume", BTF_KIND_FUNC))
-		return hw_fail(err, -EOPNOTSUPP,
-			       "this kernel cannot run BPF on a task's way home (bpf_task_work_schedule_resume "
-			       "is missing): Linux 6.18 or newer is needed");
+		return hw_fail(
+		    err, -EOPNOTSUPP,
+		    "this kernel cannot run BPF on a task's way home (bpf_task_work_schedule_resume "
+		    "is missing): Linux 6.18 or newer is needed");
 	side->object = five ? bpf_object__open_mem(hw_bpf_object_5, hw_bpf_object_5_size, &opts)
-			    : bpf_object__open_mem(hw_bpf_object_4, hw_bpf_object_4_size, &opts);
+	                    : bpf_object__open_mem(hw_bpf_object_4, hw_bpf_object_4_size, &opts);
 	if (!side->object)
 		return hw_fail(err, -errno, "cannot open the BPF object: %s", last_warning);
 	return 0;
@@ -150,9 +152,9 @@ static int find_maps(struct hw_kernel_side *side)
 		const char *name;
 		int *fd;
 	} maps[] = {
-		{"rings", &side->rings}, {"tables", &side->tables},   {"table_infos", &side->table_infos},
-		{"files", &side->files}, {"targets", &side->targets}, {"slots", &side->slots},
-		{"counters", &side->counters},
+	    {"rings", &side->rings},       {"tables", &side->tables},   {"table_infos", &side->table_infos},
+	    {"files", &side->files},       {"targets", &side->targets}, {"slots", &side->slots},
+	    {"counters", &side->counters},
 	};
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -164,7 +166,7 @@ static int find_maps(struct hw_kernel_side *side)
 }
 
 int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_options *options,
-			struct hw_error *err)
+                        struct hw_error *err)
 {
 	struct btf *btf;
 	int r;
@@ -179,9 +181,10 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_opt
 	side->cpu_count = (uint32_t)r;
 	btf = btf__load_vmlinux_btf();
 	if (!btf)
-		return hw_fail(err, -EOPNOTSUPP,
-			       "the kernel has no readable BTF (/sys/kernel/btf/vmlinux): it must be built with "
-			       "CONFIG_DEBUG_INFO_BTF");
+		return hw_fail(
+		    err, -EOPNOTSUPP,
+		    "the kernel has no readable BTF (/sys/kernel/btf/vmlinux): it must be built with "
+		    "CONFIG_DEBUG_INFO_BTF");
 	r = choose(btf, side, err);
 	if (!r)
 		r = configure(side, options, has_vma_snapshot(btf), err);
@@ -192,9 +195,10 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_opt
 	r = bpf_object__load(side->object);
 	if (r == -EPERM || r == -EACCES)
 		return hw_fail(err, -EPERM,
-			       "no right to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON");
+		               "no right to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON");
 	if (r)
-		return hw_fail(err, r, "the kernel refuses the BPF programs (%s): %s", strerror(-r), last_warning);
+		return hw_fail(err, r, "the kernel refuses the BPF programs (%s): %s", strerror(-r),
+		               last_warning);
 	r = find_maps(side);
 	side->on_sample = bpf_object__find_program_by_name(side->object, "on_sample");
 	side->list_files = bpf_object__find_program_by_name(side->object, "list_files");
@@ -208,16 +212,16 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_opt
 }
 
 int hw_kernel_side_open_rings(struct hw_kernel_side *side, uint32_t ring_bytes,
-			      int (*record)(void *context, void *data, size_t size), void *context,
-			      struct hw_error *err)
+                              int (*record)(void *context, void *data, size_t size), void *context,
+                              struct hw_error *err)
 {
 	for (uint32_t i = 0; i < 2 * side->cpu_count; i++) {
 		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hw_ring", 0, 0, ring_bytes, NULL);
 		int r;
 
 		if (fd < 0)
-			return hw_fail(err, fd, "cannot make a ring of %u bytes for CPU %u: %s", ring_bytes, i / 2,
-				       strerror(-fd));
+			return hw_fail(err, fd, "cannot make a ring of %u bytes for CPU %u: %s", ring_bytes,
+			               i / 2, strerror(-fd));
 		r = bpf_map_update_elem(side->rings, &i, &fd, BPF_ANY);
 		if (!r && !side->reader) {
 			side->reader = ring_buffer__new(fd, record, context, NULL);
@@ -243,7 +247,7 @@ int hw_kernel_side_attach_hooks(struct hw_kernel_side *side, struct hw_error *er
 
 		if (!link)
 			return hw_fail(err, -errno, "cannot attach the BPF program %s: %s", hooks[i],
-				       strerror(errno));
+			               strerror(errno));
 		if (array_push(&side->links, link)) {
 			bpf_link__destroy(link);
 			return hw_fail(err, -ENOMEM, "out of memory");
@@ -277,7 +281,7 @@ void hw_kernel_side_count(const struct hw_kernel_side *side, struct hw_counters 
 }
 
 int hw_kernel_side_mappings(const struct hw_kernel_side *side, pid_t pid, hw_mapping_list *list,
-			    struct hw_error *err)
+                            struct hw_error *err)
 {
 	union bpf_iter_link_info info = {.task = {.pid = (uint32_t)pid}};
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));

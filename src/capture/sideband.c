@@ -75,8 +75,8 @@ int hw_side_band_open(uint32_t cpu_count, struct hw_side_band **result, struct h
 		if (each->fd < 0 && errno == ENODEV) /* offline */
 			continue;
 		each->page = each->fd < 0 ? MAP_FAILED
-					  : mmap(NULL, (DATA_PAGES + 1) * band->page_size, PROT_READ | PROT_WRITE,
-						 MAP_SHARED, each->fd, 0);
+		                          : mmap(NULL, (DATA_PAGES + 1) * band->page_size,
+		                                 PROT_READ | PROT_WRITE, MAP_SHARED, each->fd, 0);
 		if (each->page == MAP_FAILED) {
 			r = -errno;
 			each->page = NULL;
@@ -107,13 +107,13 @@ int hw_side_band_enable(struct hw_side_band *band, struct hw_error *err)
 	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++)
 		if (band->cpus[cpu].fd >= 0 && ioctl(band->cpus[cpu].fd, PERF_EVENT_IOC_ENABLE, 0))
 			return hw_fail(err, -errno, "cannot enable process events of CPU %u: %s", cpu,
-				       strerror(errno));
+			               strerror(errno));
 	return 0;
 }
 
 /* The record at tail, whole; NULL: the ring is not in order. */
 static const struct perf_event_header *record_at(struct hw_side_band *band, const char *data, uint64_t tail,
-						 uint64_t head)
+                                                 uint64_t head)
 {
 	size_t size = DATA_PAGES * band->page_size, at = tail & (size - 1), first;
 	const struct perf_event_header *header = (const void *)(data + at);
@@ -129,7 +129,7 @@ static const struct perf_event_header *record_at(struct hw_side_band *band, cons
 }
 
 static int read_cpu(struct hw_side_band *band, struct band_cpu *cpu, hw_emit emit, void *context,
-		    struct hw_error *err)
+                    struct hw_error *err)
 {
 	const char *data = (const char *)cpu->page + band->page_size;
 	uint64_t head = __atomic_load_n(&cpu->page->data_head, __ATOMIC_ACQUIRE);
@@ -222,15 +222,18 @@ static int existing_threads(struct existing *e, uint32_t pid)
 
 static int existing_map(struct existing *e, uint32_t pid, const char *line)
 {
-	struct hw_record_mmap map = {.id = {.pid = pid, .tid = pid}, .pid = pid, .tid = pid,
-				     .cpumode = PERF_RECORD_MISC_USER, .flags = MAP_PRIVATE};
+	struct hw_record_mmap map = {.id = {.pid = pid, .tid = pid},
+	                             .pid = pid,
+	                             .tid = pid,
+	                             .cpumode = PERF_RECORD_MISC_USER,
+	                             .flags = MAP_PRIVATE};
 	uint64_t end;
 	uint8_t build_id[20];
 	char rights[5];
 	int at = 0;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &map.start, &end, rights,
-		   &map.offset, &map.major, &map.minor, &map.inode, &at) < 7 ||
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &map.start, &end,
+	           rights, &map.offset, &map.major, &map.minor, &map.inode, &at) < 7 ||
 	    rights[2] != 'x')
 		return 0;
 	map.length = end - map.start;
@@ -262,8 +265,11 @@ static int existing_maps(struct existing *e, uint32_t pid)
 
 static int existing_kernel(struct existing *e)
 {
-	struct hw_record_mmap map = {.pid = (uint32_t)-1, .tid = 0, .cpumode = PERF_RECORD_MISC_KERNEL,
-				     .protection = PROT_EXEC, .name = "[kernel.kallsyms]_text"};
+	struct hw_record_mmap map = {.pid = (uint32_t)-1,
+	                             .tid = 0,
+	                             .cpumode = PERF_RECORD_MISC_KERNEL,
+	                             .protection = PROT_EXEC,
+	                             .name = "[kernel.kallsyms]_text"};
 	uint64_t address, text = 0, end = 0;
 	char line[512], name[256];
 	FILE *symbols = fopen("/proc/kallsyms", "re");
@@ -286,8 +292,8 @@ static int existing_kernel(struct existing *e)
 	return emit_built(e, hw_build_mmap(e->buffer, sizeof(e->buffer), &map));
 }
 
-int hw_side_band_existing(bool (*wanted)(void *context, pid_t pid), const struct hw_loader *loader, hw_emit emit,
-			  void *context, struct hw_error *err)
+int hw_side_band_existing(bool (*wanted)(void *context, pid_t pid), const struct hw_loader *loader,
+                          hw_emit emit, void *context, struct hw_error *err)
 {
 	struct existing *e = calloc(1, sizeof(*e));
 	struct dirent *entry;

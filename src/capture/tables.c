@@ -13,7 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int hw_tables_init(struct hw_tables *tables, struct hw_kernel_side *side, uint64_t bytes_max, struct hw_error *err)
+int hw_tables_init(struct hw_tables *tables, struct hw_kernel_side *side, uint64_t bytes_max,
+                   struct hw_error *err)
 {
 	(void)err;
 	memset(tables, 0, sizeof(*tables));
@@ -37,7 +38,7 @@ static void release(struct hw_loaded *loaded)
 
 void hw_tables_free(struct hw_tables *tables)
 {
-	array_for_each(&tables->loaded, it)
+	array_for_each (&tables->loaded, it)
 		release(*it);
 	array_free(&tables->loaded);
 }
@@ -93,8 +94,8 @@ static int make_map(const struct hw_table *table, struct hw_loaded *loaded)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	size_t bytes = (size_t)table->block_count * sizeof(struct hw_block);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "hw_table", 4, sizeof(struct hw_block), table->block_count,
-				&opts);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "hw_table", 4, sizeof(struct hw_block),
+	                        table->block_count, &opts);
 	void *memory;
 
 	if (fd < 0)
@@ -110,7 +111,8 @@ static int make_map(const struct hw_table *table, struct hw_loaded *loaded)
 	return fd;
 }
 
-static int prepare(struct hw_tables *tables, const struct hw_file_key *key, const struct hw_table *table, int *fd)
+static int prepare(struct hw_tables *tables, const struct hw_file_key *key, const struct hw_table *table,
+                   int *fd)
 {
 	uint64_t bytes = (uint64_t)table->block_count * sizeof(struct hw_block);
 	struct hw_loaded *loaded;
@@ -154,7 +156,7 @@ static void publish(struct hw_tables *tables, const struct hw_loaded *loaded)
 }
 
 int hw_tables_load(struct hw_tables *tables, const struct hw_file_key *keys, const struct hw_table *table,
-		   size_t count, struct hw_error *err)
+                   size_t count, struct hw_error *err)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	uint32_t *slots = calloc(count + 1, sizeof(*slots));

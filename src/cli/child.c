@@ -77,5 +77,6 @@ int hw_child_finish(struct hw_child *child, int signal)
 		kill(child->pid, signal);
 	if (!child->ended && waitpid(child->pid, &child->wait_status, 0) == child->pid)
 		child->ended = true;
-	return WIFEXITED(child->wait_status) ? WEXITSTATUS(child->wait_status) : 128 + WTERMSIG(child->wait_status);
+	return WIFEXITED(child->wait_status) ? WEXITSTATUS(child->wait_status)
+	                                     : 128 + WTERMSIG(child->wait_status);
 }

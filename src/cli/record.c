@@ -19,35 +19,35 @@
 #include "cli/child.h"
 #include "perfdata/writer.h"
 
-#define POLL_MS	 100
+#define POLL_MS  100
 #define GRACE_MS 1000
 
 static const char usage[] =
-	"usage: homeward record [OPTIONS] [-- COMMAND [ARGUMENT…]]\n"
-	"\n"
-	"Record what this machine, some processes or a command spend their time on, with complete user\n"
-	"stacks. Without a command, record until Ctrl-C, or for -d SECONDS.\n"
-	"\n"
-	"  -a, --all-cpus          the whole machine (the default without COMMAND and -p)\n"
-	"  -p, --pid PID[,PID…]    these processes and their descendants\n"
-	"  -F, --freq HZ           samples a second and CPU (default 999)\n"
-	"  -c, --count PERIOD      one sample every PERIOD events (nanoseconds for cpu-clock)\n"
-	"  -o, --output FILE       where to (default homeward.data; an older one is kept as FILE.old)\n"
-	"  -d, --duration SECONDS  stop after that long\n"
-	"      --user-only         no samples of kernel mode\n"
-	"      --table-memory SIZE cap on unwind tables, e.g. 64M (default 256M)\n"
-	"      --walk HOW          auto, or deferred: never walk in the interrupt\n"
-	"      --no-cache          neither read nor write the table cache on disk\n"
-	"  -q, --quiet             no status line, no summary\n"
-	"  -h, --help              this text\n"
-	"\n"
-	"Exit status: that of COMMAND (127: not found, 126: cannot be run), else 0; 1 on failure, 2 on\n"
-	"wrong usage.\n"
-	"\n"
-	"Examples:\n"
-	"  homeward record -a -d 10          the whole machine for ten seconds\n"
-	"  homeward record -- make -j4       one command and all that it starts\n"
-	"  homeward report                   look at the result\n";
+    "usage: homeward record [OPTIONS] [-- COMMAND [ARGUMENT…]]\n"
+    "\n"
+    "Record what this machine, some processes or a command spend their time on, with complete user\n"
+    "stacks. Without a command, record until Ctrl-C, or for -d SECONDS.\n"
+    "\n"
+    "  -a, --all-cpus          the whole machine (the default without COMMAND and -p)\n"
+    "  -p, --pid PID[,PID…]    these processes and their descendants\n"
+    "  -F, --freq HZ           samples a second and CPU (default 999)\n"
+    "  -c, --count PERIOD      one sample every PERIOD events (nanoseconds for cpu-clock)\n"
+    "  -o, --output FILE       where to (default homeward.data; an older one is kept as FILE.old)\n"
+    "  -d, --duration SECONDS  stop after that long\n"
+    "      --user-only         no samples of kernel mode\n"
+    "      --table-memory SIZE cap on unwind tables, e.g. 64M (default 256M)\n"
+    "      --walk HOW          auto, or deferred: never walk in the interrupt\n"
+    "      --no-cache          neither read nor write the table cache on disk\n"
+    "  -q, --quiet             no status line, no summary\n"
+    "  -h, --help              this text\n"
+    "\n"
+    "Exit status: that of COMMAND (127: not found, 126: cannot be run), else 0; 1 on failure, 2 on\n"
+    "wrong usage.\n"
+    "\n"
+    "Examples:\n"
+    "  homeward record -a -d 10          the whole machine for ten seconds\n"
+    "  homeward record -- make -j4       one command and all that it starts\n"
+    "  homeward report                   look at the result\n";
 
 struct recorder {
 	struct hw_capture_options capture_options;
@@ -106,7 +106,10 @@ static bool parse_size(const char *text, uint64_t *value)
 		return false;
 	memcpy(digits, text, length + 1);
 	unit = digits[length - 1];
-	shift = unit == 'K' || unit == 'k' ? 10 : unit == 'M' || unit == 'm' ? 20 : unit == 'G' || unit == 'g' ? 30 : 0;
+	shift = unit == 'K' || unit == 'k'   ? 10
+	        : unit == 'M' || unit == 'm' ? 20
+	        : unit == 'G' || unit == 'g' ? 30
+	                                     : 0;
 	if (shift)
 		digits[length - 1] = '\0';
 	if (!parse_number(digits, UINT32_MAX, value))
@@ -134,20 +137,20 @@ static int parse_pids(struct recorder *recorder, const char *text)
 enum { OPT_USER_ONLY = 256, OPT_TABLE_MEMORY, OPT_WALK, OPT_NO_CACHE, OPT_TRUTH };
 
 static const struct option long_options[] = {
-	{"all-cpus", no_argument, NULL, 'a'},
-	{"pid", required_argument, NULL, 'p'},
-	{"freq", required_argument, NULL, 'F'},
-	{"count", required_argument, NULL, 'c'},
-	{"output", required_argument, NULL, 'o'},
-	{"duration", required_argument, NULL, 'd'},
-	{"user-only", no_argument, NULL, OPT_USER_ONLY},
-	{"table-memory", required_argument, NULL, OPT_TABLE_MEMORY},
-	{"walk", required_argument, NULL, OPT_WALK},
-	{"no-cache", no_argument, NULL, OPT_NO_CACHE},
-	{"truth", required_argument, NULL, OPT_TRUTH},
-	{"quiet", no_argument, NULL, 'q'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+    {"all-cpus", no_argument, NULL, 'a'},
+    {"pid", required_argument, NULL, 'p'},
+    {"freq", required_argument, NULL, 'F'},
+    {"count", required_argument, NULL, 'c'},
+    {"output", required_argument, NULL, 'o'},
+    {"duration", required_argument, NULL, 'd'},
+    {"user-only", no_argument, NULL, OPT_USER_ONLY},
+    {"table-memory", required_argument, NULL, OPT_TABLE_MEMORY},
+    {"walk", required_argument, NULL, OPT_WALK},
+    {"no-cache", no_argument, NULL, OPT_NO_CACHE},
+    {"truth", required_argument, NULL, OPT_TRUTH},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static int parse_option(struct recorder *recorder, int option)
@@ -163,24 +166,31 @@ static int parse_option(struct recorder *recorder, int option)
 		return parse_pids(recorder, optarg);
 	case 'F':
 		capture->frequency = true;
-		return parse_number(optarg, 50000, &capture->rate) ? 0 : usage_error("not a rate in 1 to 50000 Hz:", optarg);
+		return parse_number(optarg, 50000, &capture->rate)
+		           ? 0
+		           : usage_error("not a rate in 1 to 50000 Hz:", optarg);
 	case 'c':
 		capture->frequency = false;
-		return parse_number(optarg, INT64_MAX, &capture->rate) ? 0 : usage_error("not a period:", optarg);
+		return parse_number(optarg, INT64_MAX, &capture->rate) ? 0
+		                                                       : usage_error("not a period:", optarg);
 	case 'o':
 		recorder->output = optarg;
 		return 0;
 	case 'd':
 		recorder->duration_s = strtod(optarg, &end);
-		return *end || !(recorder->duration_s > 0) ? usage_error("not a duration in seconds:", optarg) : 0;
+		return *end || !(recorder->duration_s > 0) ? usage_error("not a duration in seconds:", optarg)
+		                                           : 0;
 	case OPT_USER_ONLY:
 		capture->user_only = true;
 		return 0;
 	case OPT_TABLE_MEMORY:
-		return parse_size(optarg, &capture->table_memory_bytes) ? 0 : usage_error("not a size:", optarg);
+		return parse_size(optarg, &capture->table_memory_bytes) ? 0
+		                                                        : usage_error("not a size:", optarg);
 	case OPT_WALK:
 		capture->deferred_only = !strcmp(optarg, "deferred");
-		return capture->deferred_only || !strcmp(optarg, "auto") ? 0 : usage_error("not a way to walk:", optarg);
+		return capture->deferred_only || !strcmp(optarg, "auto")
+		           ? 0
+		           : usage_error("not a way to walk:", optarg);
 	case OPT_NO_CACHE:
 		recorder->cache = false;
 		return 0;
@@ -270,9 +280,11 @@ static void caller(uid_t *uid, gid_t *gid)
 static int open_writer(struct recorder *recorder, int argc, char **argv, struct hw_error *err)
 {
 	struct hw_writer_event event = {0};
-	struct hw_writer_options options = {.events = &event, .event_count = 1, .backend = "bpf",
-					    .command = (const char *const *)argv - 1,
-					    .command_count = (size_t)argc + 1};
+	struct hw_writer_options options = {.events = &event,
+	                                    .event_count = 1,
+	                                    .backend = "bpf",
+	                                    .command = (const char *const *)argv - 1,
+	                                    .command_count = (size_t)argc + 1};
 
 	event.name = hw_capture_event(recorder->capture, &event.attr);
 	caller(&options.uid, &options.gid);
@@ -290,7 +302,8 @@ static void choose_cache(struct recorder *recorder)
 	else if (base && *base == '/')
 		snprintf(recorder->cache_directory, sizeof(recorder->cache_directory), "%s/homeward", base);
 	else if (home && *home == '/')
-		snprintf(recorder->cache_directory, sizeof(recorder->cache_directory), "%s/.cache/homeward", home);
+		snprintf(recorder->cache_directory, sizeof(recorder->cache_directory), "%s/.cache/homeward",
+		         home);
 	if (recorder->cache_directory[0])
 		recorder->capture_options.cache_directory = recorder->cache_directory;
 }
@@ -299,7 +312,7 @@ static int add_processes(struct recorder *recorder, struct hw_error *err)
 {
 	int r = 0;
 
-	array_for_each(&recorder->pids, pid) {
+	array_for_each (&recorder->pids, pid) {
 		if (kill(*pid, 0) && errno == ESRCH)
 			return hw_fail(err, -ESRCH, "no process %d: is it gone?", (int)*pid);
 		r = hw_capture_add_process(recorder->capture, *pid, err);
@@ -320,10 +333,10 @@ static void show_status(const struct recorder *recorder, double begun_s)
 		return;
 	hw_capture_status(recorder->capture, &s);
 	walks = s.counters.at_once + s.counters.walks;
-	fprintf(stderr, "\r\033[K%5.1f s  %llu samples  %llu walks  %llu lost  %llu tables", now_s() - begun_s,
-		(unsigned long long)s.counters.samples, (unsigned long long)walks,
-		(unsigned long long)(s.counters.lost_samples + s.counters.lost_callchains),
-		(unsigned long long)s.tables);
+	fprintf(stderr, "\r\033[K%5.1f s  %llu samples  %llu walks  %llu lost  %llu tables",
+	        now_s() - begun_s, (unsigned long long)s.counters.samples, (unsigned long long)walks,
+	        (unsigned long long)(s.counters.lost_samples + s.counters.lost_callchains),
+	        (unsigned long long)s.tables);
 }
 
 static bool processes_gone(const struct recorder *recorder)
@@ -364,22 +377,25 @@ static void summarize(const struct recorder *recorder, uint64_t bytes)
 
 	hw_capture_status(recorder->capture, &s);
 	lost = s.counters.lost_samples + s.counters.lost_callchains;
-	fprintf(stderr, "homeward record: %llu samples, %.1f MB in %s", (unsigned long long)s.counters.samples,
-		(double)bytes / 1e6, recorder->output);
+	fprintf(stderr, "homeward record: %llu samples, %.1f MB in %s",
+	        (unsigned long long)s.counters.samples, (double)bytes / 1e6, recorder->output);
 	if (lost)
 		fprintf(stderr, "; LOST %llu records", (unsigned long long)lost);
 	fputc('\n', stderr);
 	if (getenv("HOMEWARD_DEBUG"))
 		fprintf(stderr,
-			"requests %llu shared %llu late %llu at-once %llu not-at-once %llu walks %llu frames %llu faults %llu "
-			"find-busy %llu unfinished %llu finished %llu misses %llu tables %llu rows %llu failures %llu\n",
-			(unsigned long long)s.counters.requests, (unsigned long long)s.counters.shared,
-			(unsigned long long)s.counters.late, (unsigned long long)s.counters.at_once,
-			(unsigned long long)s.counters.not_at_once, (unsigned long long)s.counters.walks,
-			(unsigned long long)s.counters.frames, (unsigned long long)s.counters.faults,
-			(unsigned long long)s.counters.find_busy, (unsigned long long)s.counters.unfinished,
-			(unsigned long long)s.finished, (unsigned long long)s.misses, (unsigned long long)s.tables,
-			(unsigned long long)s.table_rows, (unsigned long long)s.table_failures);
+		        "requests %llu shared %llu late %llu at-once %llu not-at-once %llu walks %llu frames "
+		        "%llu faults %llu "
+		        "find-busy %llu unfinished %llu finished %llu misses %llu tables %llu rows %llu "
+		        "failures %llu\n",
+		        (unsigned long long)s.counters.requests, (unsigned long long)s.counters.shared,
+		        (unsigned long long)s.counters.late, (unsigned long long)s.counters.at_once,
+		        (unsigned long long)s.counters.not_at_once, (unsigned long long)s.counters.walks,
+		        (unsigned long long)s.counters.frames, (unsigned long long)s.counters.faults,
+		        (unsigned long long)s.counters.find_busy, (unsigned long long)s.counters.unfinished,
+		        (unsigned long long)s.finished, (unsigned long long)s.misses,
+		        (unsigned long long)s.tables, (unsigned long long)s.table_rows,
+		        (unsigned long long)s.table_failures);
 }
 
 static int record(struct recorder *recorder, int argc, char **argv, struct hw_error *err)
@@ -404,7 +420,8 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 		struct perf_event_attr attr;
 
 		fprintf(stderr, "homeward record: sampling %s with the bpf backend%s\n",
-			hw_capture_event(recorder->capture, &attr), recorder->command || recorder->duration_s > 0 ? "" : "; Ctrl-C stops");
+		        hw_capture_event(recorder->capture, &attr),
+		        recorder->command || recorder->duration_s > 0 ? "" : "; Ctrl-C stops");
 	}
 	if (!r && recorder->command)
 		r = hw_child_start(&recorder->child, err);

@@ -9,7 +9,8 @@ int hw_intern_init(struct hw_interned *stacks)
 	memset(stacks, 0, sizeof(*stacks));
 	stacks->slot_count = 1024;
 	stacks->slots = calloc(stacks->slot_count, sizeof(*stacks->slots));
-	if (!stacks->slots || array_push(&stacks->starts, (size_t)0) || array_push(&stacks->starts, (size_t)0))
+	if (!stacks->slots || array_push(&stacks->starts, (size_t)0) ||
+	    array_push(&stacks->starts, (size_t)0))
 		return -ENOMEM;
 	return 0;
 }

@@ -11,8 +11,8 @@
 struct hw_interned {
 	array_of(uint64_t) ips;
 	array_of(size_t) starts; /* of stack n in ips; one more than there are stacks */
-	uint32_t *slots;	 /* open addressing: ids, 0 is free */
-	size_t slot_count;	 /* a power of two */
+	uint32_t *slots;         /* open addressing: ids, 0 is free */
+	size_t slot_count;       /* a power of two */
 };
 
 int hw_intern_init(struct hw_interned *stacks);

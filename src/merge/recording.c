@@ -56,9 +56,11 @@ static int keep_name(struct hw_recording *recording, const char *text, size_t ma
 
 #define CONTEXT_FIRST ((uint64_t)-4095) /* PERF_CONTEXT_MAX: markers are above it */
 
-static int split_callchain(struct hw_recording *recording, struct hw_sample *sample, const struct hw_decoded *d)
+static int split_callchain(struct hw_recording *recording, struct hw_sample *sample,
+                           const struct hw_decoded *d)
 {
-	uint64_t context = sample->cpumode == PERF_RECORD_MISC_KERNEL ? PERF_CONTEXT_KERNEL : PERF_CONTEXT_USER;
+	uint64_t context =
+	    sample->cpumode == PERF_RECORD_MISC_KERNEL ? PERF_CONTEXT_KERNEL : PERF_CONTEXT_USER;
 	size_t from = 0;
 	int r = 0;
 
@@ -66,9 +68,11 @@ static int split_callchain(struct hw_recording *recording, struct hw_sample *sam
 		if (i < d->nr && d->callchain[i] < CONTEXT_FIRST)
 			continue;
 		if (i > from && context == PERF_CONTEXT_KERNEL)
-			r = hw_intern_add(&recording->stacks, d->callchain + from, i - from, &sample->kernel_stack);
+			r = hw_intern_add(&recording->stacks, d->callchain + from, i - from,
+			                  &sample->kernel_stack);
 		else if (i > from && context == PERF_CONTEXT_USER)
-			r = hw_intern_add(&recording->stacks, d->callchain + from, i - from, &sample->user_stack);
+			r = hw_intern_add(&recording->stacks, d->callchain + from, i - from,
+			                  &sample->user_stack);
 		if (i == d->nr)
 			break;
 		context = d->callchain[i];
@@ -80,18 +84,18 @@ static int split_callchain(struct hw_recording *recording, struct hw_sample *sam
 }
 
 static int add_sample(struct hw_recording *recording, const struct perf_event_header *record,
-		      const struct hw_decoded *d)
+                      const struct hw_decoded *d)
 {
 	unsigned int refusal = (record->misc & HW_MISC_REASON_MASK) >> HW_MISC_REASON_SHIFT;
 	struct hw_sample sample = {
-		.time_ns = d->time_ns,
-		.ip = d->ip,
-		.period = d->period,
-		.pid = d->pid,
-		.tid = d->tid,
-		.cpu = d->cpu,
-		.event = (uint16_t)d->event,
-		.cpumode = record->misc & PERF_RECORD_MISC_CPUMODE_MASK,
+	    .time_ns = d->time_ns,
+	    .ip = d->ip,
+	    .period = d->period,
+	    .pid = d->pid,
+	    .tid = d->tid,
+	    .cpu = d->cpu,
+	    .event = (uint16_t)d->event,
+	    .cpumode = record->misc & PERF_RECORD_MISC_CPUMODE_MASK,
 	};
 	int r = split_callchain(recording, &sample, d);
 
@@ -110,7 +114,7 @@ static int add_sample(struct hw_recording *recording, const struct perf_event_he
 }
 
 static int add_callchain(struct hw_recording *recording, const struct perf_event_header *record,
-			 const struct hw_decoded *d)
+                         const struct hw_decoded *d)
 {
 	const uint64_t *words = (const uint64_t *)record;
 	unsigned int end = (record->misc & HW_MISC_REASON_MASK) >> HW_MISC_REASON_SHIFT;
@@ -128,14 +132,15 @@ static int add_callchain(struct hw_recording *recording, const struct perf_event
 /* ---- process events ---- */
 
 static int add_map(struct hw_recording *recording, const struct perf_event_header *record, size_t size,
-		   uint64_t time_ns)
+                   uint64_t time_ns)
 {
 	const char *bytes = (const char *)record;
 	size_t name_at = record->type == PERF_RECORD_MMAP2 ? 72 : 40;
 	struct hw_process_event event = {.time_ns = time_ns, .type = HW_PROCESS_MMAP};
 	unsigned int mode = record->misc & PERF_RECORD_MISC_CPUMODE_MASK;
 
-	if (size <= name_at || (record->type == PERF_RECORD_MMAP && record->misc & PERF_RECORD_MISC_MMAP_DATA))
+	if (size <= name_at ||
+	    (record->type == PERF_RECORD_MMAP && record->misc & PERF_RECORD_MISC_MMAP_DATA))
 		return 0;
 	memcpy(&event.pid, bytes + 8, 4);
 	memcpy(&event.tid, bytes + 12, 4);
@@ -161,7 +166,7 @@ static int add_map(struct hw_recording *recording, const struct perf_event_heade
 }
 
 static int add_comm(struct hw_recording *recording, const struct perf_event_header *record, size_t size,
-		    uint64_t time_ns)
+                    uint64_t time_ns)
 {
 	struct hw_process_event event = {.time_ns = time_ns, .type = HW_PROCESS_COMM};
 	const char *bytes = (const char *)record;
@@ -178,7 +183,8 @@ static int add_comm(struct hw_recording *recording, const struct perf_event_head
 
 static int add_task(struct hw_recording *recording, const struct perf_event_header *record, size_t size)
 {
-	struct hw_process_event event = {.type = record->type == PERF_RECORD_FORK ? HW_PROCESS_FORK : HW_PROCESS_EXIT};
+	struct hw_process_event event = {.type = record->type == PERF_RECORD_FORK ? HW_PROCESS_FORK
+	                                                                          : HW_PROCESS_EXIT};
 	struct task_end end;
 	uint32_t ids[4];
 
@@ -204,7 +210,7 @@ static void add_lost(struct hw_account *account, const struct perf_event_header 
 	if (record->type == PERF_RECORD_LOST_SAMPLES && size >= 16)
 		account->lost_samples += words[1];
 	else if (record->type == PERF_RECORD_LOST && size >= 24 &&
-		 (record->misc & HW_MISC_REASON_MASK) >> HW_MISC_REASON_SHIFT == HW_LOST_CALLCHAINS)
+	         (record->misc & HW_MISC_REASON_MASK) >> HW_MISC_REASON_SHIFT == HW_LOST_CALLCHAINS)
 		account->lost_callchains += words[2];
 	else if (record->type == PERF_RECORD_LOST && size >= 24)
 		account->lost_other += words[2];
@@ -237,7 +243,7 @@ static int add_record(struct hw_recording *recording, const struct perf_event_he
 	case PERF_RECORD_COMPRESSED2:
 		if (!recording->account.damage[0])
 			snprintf(recording->account.damage, sizeof(recording->account.damage),
-				 "compressed records cannot be read yet: record without -z");
+			         "compressed records cannot be read yet: record without -z");
 		recording->account.unread_bytes += record->size;
 		return 0;
 	default:
@@ -269,7 +275,8 @@ static int sample_by_time(const void *a, const void *b)
 
 static int event_by_time(const void *a, const void *b)
 {
-	return order(((const struct hw_process_event *)a)->time_ns, ((const struct hw_process_event *)b)->time_ns);
+	return order(((const struct hw_process_event *)a)->time_ns,
+	             ((const struct hw_process_event *)b)->time_ns);
 }
 
 static int end_by_tid(const void *a, const void *b)
@@ -323,9 +330,9 @@ static uint8_t why_unanswered(const struct hw_recording *recording, const struct
 
 	if (came_home_later(recording, sample->tid, sample->time_ns))
 		return HW_UNANSWERED_LOST;
-	end = recording->exits.count ? bsearch(&key, recording->exits.items, recording->exits.count,
-					       sizeof(key), end_by_tid)
-				     : NULL;
+	end = recording->exits.count
+	          ? bsearch(&key, recording->exits.items, recording->exits.count, sizeof(key), end_by_tid)
+	          : NULL;
 	return end ? HW_UNANSWERED_EXITED : HW_UNANSWERED_IN_KERNEL;
 }
 
@@ -337,7 +344,7 @@ static void join(struct hw_recording *recording)
 	drop_repeats(recording);
 	if (recording->exits.count)
 		qsort(recording->exits.items, recording->exits.count, sizeof(struct task_end), end_by_tid);
-	array_for_each(&recording->samples, sample) {
+	array_for_each (&recording->samples, sample) {
 		size_t low = 0, high = recording->callchains.count;
 
 		if (sample->state != HW_SAMPLE_UNANSWERED)
@@ -351,7 +358,8 @@ static void join(struct hw_recording *recording)
 			else
 				high = middle;
 		}
-		if (low < recording->callchains.count && recording->callchains.items[low].tid == sample->tid &&
+		if (low < recording->callchains.count &&
+		    recording->callchains.items[low].tid == sample->tid &&
 		    recording->callchains.items[low].cookie == sample->cookie) {
 			sample->state = HW_SAMPLE_ANSWERED;
 			sample->user_stack = recording->callchains.items[low].stack;
@@ -369,7 +377,7 @@ static void count(struct hw_recording *recording)
 
 	a->samples = recording->samples.count;
 	a->callchains = recording->callchains.count;
-	array_for_each(&recording->samples, s) {
+	array_for_each (&recording->samples, s) {
 		first = s->time_ns < first ? s->time_ns : first;
 		last = s->time_ns > last ? s->time_ns : last;
 		if (s->state == HW_SAMPLE_KERNEL_ONLY)
@@ -412,7 +420,8 @@ static void tell_info(struct hw_recording *recording)
 	info->cpus_available = from->cpus_available;
 	info->memory_bytes = from->memory_bytes;
 	if (open && !strncmp(from->version, "homeward", 8)) {
-		snprintf(recording->backend, sizeof(recording->backend), "%.*s", (int)strcspn(open + 1, ")"), open + 1);
+		snprintf(recording->backend, sizeof(recording->backend), "%.*s", (int)strcspn(open + 1, ")"),
+		         open + 1);
 		info->backend = recording->backend;
 	}
 	recording->account.ended_cleanly = from->ended_cleanly;
@@ -424,7 +433,8 @@ static int add_events(struct hw_recording *recording)
 	const struct hw_reader_event *from = hw_reader_events(recording->reader, &events);
 
 	for (size_t i = 0; i < events; i++) {
-		struct hw_recording_event event = {.frequency = from[i].attr.freq, .rate = from[i].attr.sample_freq};
+		struct hw_recording_event event = {.frequency = from[i].attr.freq,
+		                                   .rate = from[i].attr.sample_freq};
 
 		memcpy(event.name, from[i].name, sizeof(event.name));
 		if (array_push(&recording->events, event))
@@ -447,8 +457,8 @@ static int read_records(struct hw_recording *recording, const struct hw_load_opt
 			recording->account.unread_bytes += record->size;
 			if (!recording->account.damage[0])
 				snprintf(recording->account.damage, sizeof(recording->account.damage),
-					 "a record of type %u makes no sense before byte %llu", record->type,
-					 (unsigned long long)hw_reader_position(recording->reader));
+				         "a record of type %u makes no sense before byte %llu", record->type,
+				         (unsigned long long)hw_reader_position(recording->reader));
 		}
 		if (options && options->progress && !(++read & 0xffff))
 			options->progress(options->context, hw_reader_position(recording->reader), bytes);
@@ -457,7 +467,7 @@ static int read_records(struct hw_recording *recording, const struct hw_load_opt
 }
 
 int hw_recording_load(const char *path, const struct hw_load_options *options, struct hw_recording **result,
-		      struct hw_error *err)
+                      struct hw_error *err)
 {
 	struct hw_recording *recording = calloc(1, sizeof(*recording));
 	uint64_t unread;
@@ -489,7 +499,8 @@ int hw_recording_load(const char *path, const struct hw_load_options *options, s
 	if (damage[0] && !recording->account.damage[0])
 		snprintf(recording->account.damage, sizeof(recording->account.damage), "%s", damage);
 	if (recording->samples.count)
-		qsort(recording->samples.items, recording->samples.count, sizeof(struct hw_sample), sample_by_time);
+		qsort(recording->samples.items, recording->samples.count, sizeof(struct hw_sample),
+		      sample_by_time);
 	if (recording->process_events.count)
 		qsort(recording->process_events.items, recording->process_events.count,
 		      sizeof(struct hw_process_event), event_by_time);
@@ -503,7 +514,7 @@ void hw_recording_free(struct hw_recording *recording)
 {
 	if (!recording)
 		return;
-	array_for_each(&recording->names, name)
+	array_for_each (&recording->names, name)
 		free(*name);
 	array_free(&recording->names);
 	array_free(&recording->samples);

@@ -37,12 +37,12 @@ struct hw_sample {
 	uint32_t pid, tid, cpu;
 	uint32_t kernel_stack; /* stack ids; leaf first */
 	uint32_t user_stack;
-	uint16_t event;	   /* index into hw_recording.events */
-	uint8_t state;	   /* enum hw_sample_state */
-	uint8_t refusal;   /* enum hw_refusal, for REFUSED */
-	uint8_t end;	   /* enum hw_end_reason, for ANSWERED */
+	uint16_t event;     /* index into hw_recording.events */
+	uint8_t state;      /* enum hw_sample_state */
+	uint8_t refusal;    /* enum hw_refusal, for REFUSED */
+	uint8_t end;        /* enum hw_end_reason, for ANSWERED */
 	uint8_t unanswered; /* enum hw_unanswered, for UNANSWERED */
-	uint8_t cpumode;   /* PERF_RECORD_MISC_KERNEL or _USER …: where ip is */
+	uint8_t cpumode;    /* PERF_RECORD_MISC_KERNEL or _USER …: where ip is */
 };
 
 enum hw_process_event_type {
@@ -53,23 +53,23 @@ enum hw_process_event_type {
 };
 
 struct hw_process_event {
-	uint64_t time_ns; /* 0 for what was there before the recording began */
-	uint32_t type;	  /* enum hw_process_event_type */
+	uint64_t time_ns;  /* 0 for what was there before the recording began */
+	uint32_t type;     /* enum hw_process_event_type */
 	uint32_t pid, tid; /* pid is (uint32_t)-1 for the kernel's own mappings */
 	uint32_t ppid, ptid;
-	bool exec;	   /* COMM */
-	bool kernel;	   /* MMAP: of the kernel or a module */
+	bool exec;                      /* COMM */
+	bool kernel;                    /* MMAP: of the kernel or a module */
 	uint64_t start, length, offset; /* MMAP; bytes */
-	uint32_t major, minor;		/* MMAP: 0 if the record carried a build ID instead */
+	uint32_t major, minor;          /* MMAP: 0 if the record carried a build ID instead */
 	uint64_t inode;
-	uint32_t protection;	  /* MMAP: PROT_* */
-	uint8_t build_id[20];	  /* MMAP */
-	uint8_t build_id_size;	  /* 0: none */
-	const char *name; /* MMAP: path, "[vdso]", "//anon", "[kernel.kallsyms]_text"; COMM: the name */
+	uint32_t protection;   /* MMAP: PROT_* */
+	uint8_t build_id[20];  /* MMAP */
+	uint8_t build_id_size; /* 0: none */
+	const char *name;      /* MMAP: path, "[vdso]", "//anon", "[kernel.kallsyms]_text"; COMM: the name */
 };
 
 struct hw_recording_event {
-	char name[64]; /* "cpu-clock" */
+	char name[64];  /* "cpu-clock" */
 	bool frequency; /* rate is in Hz, else a period in events (ns for clocks) */
 	uint64_t rate;
 };
@@ -87,15 +87,15 @@ struct hw_recording_info {
 struct hw_account {
 	uint64_t bytes, duration_ns;
 	uint64_t samples, user_samples, asked, answered, callchains, complete;
-	uint64_t repeated;		    /* callchains that came twice and were ignored */
+	uint64_t repeated;                   /* callchains that came twice and were ignored */
 	uint64_t ended[HW_END_REASON_COUNT]; /* of answered */
 	uint64_t refused[HW_REFUSAL_COUNT];  /* sums to user_samples - asked (direct ones left out) */
 	uint64_t unanswered[HW_UNANSWERED_COUNT];
 	uint64_t direct; /* user samples that brought their stack with them */
 	uint64_t lost_samples, lost_callchains, lost_other;
-	uint64_t unread_bytes;	 /* what a truncated or corrupt file kept from us */
-	bool ended_cleanly;	 /* the recorder closed the file */
-	char damage[160];	 /* what was wrong, one line; empty: nothing */
+	uint64_t unread_bytes; /* what a truncated or corrupt file kept from us */
+	bool ended_cleanly;    /* the recorder closed the file */
+	char damage[160];      /* what was wrong, one line; empty: nothing */
 };
 
 struct hw_recording; /* opaque; owned by the caller of hw_recording_load */
@@ -111,12 +111,13 @@ struct hw_load_options {
  * account.damage saying what is not; a file that is no recording at all is -EINVAL. The caller frees the
  * result with hw_recording_free.
  */
-int hw_recording_load(const char *path, const struct hw_load_options *options, struct hw_recording **recording,
-		      struct hw_error *err);
+int hw_recording_load(const char *path, const struct hw_load_options *options,
+                      struct hw_recording **recording, struct hw_error *err);
 void hw_recording_free(struct hw_recording *recording);
 
 const struct hw_sample *hw_recording_samples(const struct hw_recording *recording, size_t *count);
-const struct hw_process_event *hw_recording_process_events(const struct hw_recording *recording, size_t *count);
+const struct hw_process_event *hw_recording_process_events(const struct hw_recording *recording,
+                                                           size_t *count);
 const struct hw_recording_event *hw_recording_events(const struct hw_recording *recording, size_t *count);
 const struct hw_recording_info *hw_recording_info(const struct hw_recording *recording);
 const struct hw_account *hw_recording_account(const struct hw_recording *recording);

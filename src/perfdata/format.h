@@ -40,17 +40,17 @@
 
 /* ---- the file ---- */
 
-#define HW_FILE_MAGIC	      0x32454c4946524550ull /* "PERFILE2" */
+#define HW_FILE_MAGIC         0x32454c4946524550ull /* "PERFILE2" */
 #define HW_FILE_MAGIC_SWAPPED 0x50455246494c4532ull /* written on a big-endian machine */
 
 struct hw_file_section {
 	uint64_t offset; /* bytes from the start of the file */
-	uint64_t size;	 /* bytes */
+	uint64_t size;   /* bytes */
 };
 
 struct hw_file_header {
 	uint64_t magic;
-	uint64_t size;	    /* of this header: 104; 16 means a pipe's stream, which has no sections */
+	uint64_t size;      /* of this header: 104; 16 means a pipe's stream, which has no sections */
 	uint64_t attr_size; /* of one entry of attrs: the attribute and the section of its ids */
 	struct hw_file_section attrs;
 	struct hw_file_section data; /* size 0, or short, while it is being recorded */
@@ -119,7 +119,7 @@ enum hw_user_record {
 };
 
 /* Of PERF_RECORD_LOST, in the bits of HW_MISC_REASON_MASK: what was lost. */
-#define HW_LOST_OTHER	   0u
+#define HW_LOST_OTHER      0u
 #define HW_LOST_CALLCHAINS 1u
 
 /* What PERF_RECORD_MISC_BUILD_ID_SIZE means for records of the build-ID feature. */

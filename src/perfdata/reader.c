@@ -9,10 +9,10 @@
 
 #include "base/array.h"
 
-#define BUFFER_BYTES   (1u << 20)
-#define EVENTS_MAX     256
-#define FEATURE_MAX    (1u << 20) /* bytes of one header feature that we look at */
-#define COMMAND_MAX    4096
+#define BUFFER_BYTES (1u << 20)
+#define EVENTS_MAX   256
+#define FEATURE_MAX  (1u << 20) /* bytes of one header feature that we look at */
+#define COMMAND_MAX  4096
 
 struct event_id {
 	uint64_t id;
@@ -88,7 +88,8 @@ static int read_attrs(struct hw_reader *reader, struct hw_error *err)
 		struct hw_file_section ids;
 		uint64_t at = header->attrs.offset + i * size;
 
-		if (!read_all(reader, &event.attr, known, at) || !read_all(reader, &ids, sizeof(ids), at + attr_size))
+		if (!read_all(reader, &event.attr, known, at) ||
+		    !read_all(reader, &ids, sizeof(ids), at + attr_size))
 			return hw_fail(err, -EINVAL, "it ends inside its header");
 		snprintf(event.name, sizeof(event.name), "event-%u", (unsigned int)i);
 		if (array_push(&reader->events, event))
@@ -249,8 +250,9 @@ static int read_header(struct hw_reader *reader, struct hw_error *err)
 		return hw_fail(err, -EINVAL, "it does not begin as a perf.data file does");
 	if (got < (ssize_t)sizeof(*header) || header->size < sizeof(*header) - sizeof(header->features))
 		return hw_fail(err, -EINVAL,
-			       got >= 16 && header->size == 16 ? "it is a pipe's stream, which is not supported yet"
-							       : "it ends inside its header");
+		               got >= 16 && header->size == 16
+		                   ? "it is a pipe's stream, which is not supported yet"
+		                   : "it ends inside its header");
 	return read_attrs(reader, err);
 }
 
@@ -263,7 +265,8 @@ static void find_records(struct hw_reader *reader)
 	if (!data->size) /* the recorder never got to say: all there is */
 		reader->end = reader->file_bytes;
 	if (reader->at > reader->file_bytes || reader->end > reader->file_bytes) {
-		reader->unread = reader->end - (reader->at > reader->file_bytes ? reader->at : reader->file_bytes);
+		reader->unread =
+		    reader->end - (reader->at > reader->file_bytes ? reader->at : reader->file_bytes);
 		snprintf(reader->damage, sizeof(reader->damage), "the file is truncated");
 		reader->end = reader->file_bytes;
 	}
@@ -285,7 +288,8 @@ int hw_reader_open(const char *path, struct hw_reader **result, struct hw_error 
 		r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	if (r) {
 		hw_reader_close(reader);
-		return hw_fail(err, r, "cannot read %s: %s", path, r == -EINVAL ? "not a regular file" : strerror(-r));
+		return hw_fail(err, r, "cannot read %s: %s", path,
+		               r == -EINVAL ? "not a regular file" : strerror(-r));
 	}
 	reader->file_bytes = (uint64_t)st.st_size;
 	r = read_header(reader, &why);
@@ -338,7 +342,7 @@ static int stop(struct hw_reader *reader, const char *why)
 {
 	if (!reader->damage[0])
 		snprintf(reader->damage, sizeof(reader->damage), "%s at byte %llu", why,
-			 (unsigned long long)reader->at);
+		         (unsigned long long)reader->at);
 	reader->unread += reader->end - reader->at;
 	reader->at = reader->end;
 	return 0;
@@ -404,7 +408,8 @@ static void skip_read(struct words *w, uint64_t format)
 {
 	uint64_t count = format & PERF_FORMAT_GROUP ? word(w) : 1;
 	uint64_t each = 1 + !!(format & PERF_FORMAT_ID) + !!(format & (1u << 4));
-	uint64_t times = !!(format & PERF_FORMAT_TOTAL_TIME_ENABLED) + !!(format & PERF_FORMAT_TOTAL_TIME_RUNNING);
+	uint64_t times =
+	    !!(format & PERF_FORMAT_TOTAL_TIME_ENABLED) + !!(format & PERF_FORMAT_TOTAL_TIME_RUNNING);
 
 	for (uint64_t i = 0; i < times; i++)
 		word(w);
@@ -455,7 +460,7 @@ static int decode_other(const struct hw_reader *reader, struct words *w, struct 
 {
 	const struct perf_event_attr *attr = &reader->events.items[0].attr;
 	const uint64_t mask = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |
-			      PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER;
+	                      PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER;
 	uint64_t type = attr->sample_type & mask;
 	size_t count = (size_t)__builtin_popcountll(type);
 	const uint64_t *start = w->at;
@@ -480,7 +485,7 @@ static int decode_other(const struct hw_reader *reader, struct words *w, struct 
 }
 
 int hw_reader_decode(const struct hw_reader *reader, const struct perf_event_header *record,
-		     struct hw_decoded *decoded)
+                     struct hw_decoded *decoded)
 {
 	const uint64_t *all = (const uint64_t *)record;
 	struct words words = {.at = all + 1, .end = all + record->size / 8};
@@ -490,7 +495,7 @@ int hw_reader_decode(const struct hw_reader *reader, const struct perf_event_hea
 	if (record->type >= PERF_RECORD_USER_TYPE_START)
 		return 0;
 	return record->type == PERF_RECORD_SAMPLE ? decode_sample(reader, &words, decoded)
-						  : decode_other(reader, &words, decoded);
+	                                          : decode_other(reader, &words, decoded);
 }
 
 const struct hw_reader_event *hw_reader_events(const struct hw_reader *reader, size_t *count)

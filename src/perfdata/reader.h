@@ -34,8 +34,8 @@ struct hw_decoded {
 	uint32_t pid, tid, cpu;
 	uint64_t nr;
 	const uint64_t *callchain;
-	size_t event;	    /* index of its attribute */
-	size_t body_size;   /* bytes before the sample_id, header included */
+	size_t event;     /* index of its attribute */
+	size_t body_size; /* bytes before the sample_id, header included */
 };
 
 /* Open path. -EINVAL: no recording at all; -errno of open. */
@@ -46,7 +46,7 @@ void hw_reader_close(struct hw_reader *reader);
 int hw_reader_next(struct hw_reader *reader, const struct perf_event_header **record);
 /* Decode what sample_type says; 0, or -EINVAL where the record is too short for it. */
 int hw_reader_decode(const struct hw_reader *reader, const struct perf_event_header *record,
-		     struct hw_decoded *decoded);
+                     struct hw_decoded *decoded);
 
 const struct hw_reader_event *hw_reader_events(const struct hw_reader *reader, size_t *count);
 const struct hw_reader_info *hw_reader_info(const struct hw_reader *reader);

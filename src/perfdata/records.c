@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-/* A record being built: words of 8 bytes. at runs past capacity where it does not fit; nothing is written there. */
+/* A record being built: words of 8 bytes. at runs past capacity where it does not fit; nothing is written
+ * there. */
 struct builder {
 	uint64_t *words;
 	size_t at, capacity;
@@ -106,7 +107,7 @@ int hw_build_sample(void *buffer, size_t size, const struct hw_record_sample *sa
 }
 
 int hw_build_deferred(void *buffer, size_t size, const struct hw_record_id *id, uint64_t cookie,
-		      const uint64_t *ips, size_t count, uint8_t end)
+                      const uint64_t *ips, size_t count, uint8_t end)
 {
 	struct builder b = builder_begin(buffer, size);
 
@@ -147,7 +148,7 @@ int hw_build_mmap(void *buffer, size_t size, const struct hw_record_mmap *mmap)
 }
 
 int hw_build_comm(void *buffer, size_t size, const struct hw_record_id *id, uint32_t pid, uint32_t tid,
-		  const char *name, bool exec)
+                  const char *name, bool exec)
 {
 	struct builder b = builder_begin(buffer, size);
 
@@ -158,7 +159,7 @@ int hw_build_comm(void *buffer, size_t size, const struct hw_record_id *id, uint
 }
 
 int hw_build_task(void *buffer, size_t size, const struct hw_record_id *id, uint32_t type, uint32_t pid,
-		  uint32_t tid, uint32_t ppid, uint32_t ptid)
+                  uint32_t tid, uint32_t ppid, uint32_t ptid)
 {
 	struct builder b = builder_begin(buffer, size);
 

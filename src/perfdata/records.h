@@ -26,28 +26,29 @@ struct hw_record_sample {
 	uint64_t ip;
 	uint64_t period;
 	const uint64_t *kernel_ips; /* leaf first, without context markers */
-	size_t kernel_count;	    /* 0: no kernel part */
-	uint64_t cookie;	    /* 0: asked for no user stack */
+	size_t kernel_count;        /* 0: no kernel part */
+	uint64_t cookie;            /* 0: asked for no user stack */
 	const uint64_t *user_ips;   /* a user part that came at once; only without cookie (merged exports) */
 	size_t user_count;
 };
 
-/* The callchain is [KERNEL, ips…], then [USER_DEFERRED, cookie] or [USER, ips…] where there is such a part. */
+/* The callchain is [KERNEL, ips…], then [USER_DEFERRED, cookie] or [USER, ips…] where there is such a part.
+ */
 int hw_build_sample(void *buffer, size_t size, const struct hw_record_sample *sample);
 
 /* PERF_RECORD_CALLCHAIN_DEFERRED; end is enum hw_end_reason. */
 int hw_build_deferred(void *buffer, size_t size, const struct hw_record_id *id, uint64_t cookie,
-		      const uint64_t *ips, size_t count, uint8_t end);
+                      const uint64_t *ips, size_t count, uint8_t end);
 
 struct hw_record_mmap {
 	struct hw_record_id id;
-	uint32_t pid, tid; /* of the process; (uint32_t)-1 for the kernel's own */
-	uint16_t cpumode;  /* PERF_RECORD_MISC_USER or _KERNEL */
+	uint32_t pid, tid;              /* of the process; (uint32_t)-1 for the kernel's own */
+	uint16_t cpumode;               /* PERF_RECORD_MISC_USER or _KERNEL */
 	uint64_t start, length, offset; /* bytes */
-	uint32_t major, minor;		/* these four only without a build ID */
+	uint32_t major, minor;          /* these four only without a build ID */
 	uint64_t inode, generation;
 	const uint8_t *build_id;
-	uint8_t build_id_size;	   /* up to 20; 0: none */
+	uint8_t build_id_size;      /* up to 20; 0: none */
 	uint32_t protection, flags; /* PROT_*, MAP_* */
 	const char *name;
 };
@@ -57,14 +58,15 @@ int hw_build_mmap(void *buffer, size_t size, const struct hw_record_mmap *mmap);
 
 /* PERF_RECORD_COMM: thread tid of pid is called name; exec: because of an execve. */
 int hw_build_comm(void *buffer, size_t size, const struct hw_record_id *id, uint32_t pid, uint32_t tid,
-		  const char *name, bool exec);
+                  const char *name, bool exec);
 
 /* PERF_RECORD_FORK or PERF_RECORD_EXIT (type); the time is that of id. */
 int hw_build_task(void *buffer, size_t size, const struct hw_record_id *id, uint32_t type, uint32_t pid,
-		  uint32_t tid, uint32_t ppid, uint32_t ptid);
+                  uint32_t tid, uint32_t ppid, uint32_t ptid);
 
 /* PERF_RECORD_LOST: count records are missing; what is HW_LOST_CALLCHAINS or HW_LOST_OTHER. */
-int hw_build_lost(void *buffer, size_t size, const struct hw_record_id *id, uint64_t count, unsigned int what);
+int hw_build_lost(void *buffer, size_t size, const struct hw_record_id *id, uint64_t count,
+                  unsigned int what);
 
 /* PERF_RECORD_LOST_SAMPLES: count samples are missing. */
 int hw_build_lost_samples(void *buffer, size_t size, const struct hw_record_id *id, uint64_t count);

@@ -17,7 +17,7 @@ struct hw_writer {
 	char *buffer;
 	size_t filled;
 	uint64_t data_offset, data_size; /* bytes that stand in the file */
-	int failure;			 /* the first one, kept */
+	int failure;                     /* the first one, kept */
 	struct hw_error error;
 	struct hw_file_header header;
 	struct hw_writer_options options;
@@ -31,9 +31,9 @@ struct hw_writer {
 static int fail(struct hw_writer *writer, int code, const char *what, struct hw_error *err)
 {
 	if (!writer->failure) {
-		writer->failure = hw_fail(&writer->error, code, "cannot %s %s: %s%s", what, writer->path,
-					  strerror(-code),
-					  code == -ENOSPC ? "; what was written so far is readable, free some space" : "");
+		writer->failure =
+		    hw_fail(&writer->error, code, "cannot %s %s: %s%s", what, writer->path, strerror(-code),
+		            code == -ENOSPC ? "; what was written so far is readable, free some space" : "");
 	}
 	if (err)
 		*err = writer->error;
@@ -58,7 +58,8 @@ static int write_at(int fd, const void *bytes, size_t size, uint64_t offset)
 	return 0;
 }
 
-static int open_output(const char *path, const struct hw_writer_options *options, int *fd, struct hw_error *err)
+static int open_output(const char *path, const struct hw_writer_options *options, int *fd,
+                       struct hw_error *err)
 {
 	mode_t mode = options->mode ? options->mode : 0600;
 	struct stat st;
@@ -82,7 +83,7 @@ static int open_output(const char *path, const struct hw_writer_options *options
 }
 
 int hw_writer_open(const char *path, const struct hw_writer_options *options, struct hw_writer **result,
-		   struct hw_error *err)
+                   struct hw_error *err)
 {
 	struct hw_writer *writer = calloc(1, sizeof(*writer));
 	char attr[HW_ATTR_SIZE_NEWEST + 16] = {0};
@@ -97,8 +98,9 @@ int hw_writer_open(const char *path, const struct hw_writer_options *options, st
 	writer->options = *options;
 	writer->event = options->events[0];
 	writer->event_name = strdup(options->events[0].name);
-	r = writer->path && writer->buffer && writer->event_name ? open_output(path, options, &writer->fd, err)
-								 : hw_fail(err, -ENOMEM, "out of memory");
+	r = writer->path && writer->buffer && writer->event_name
+	        ? open_output(path, options, &writer->fd, err)
+	        : hw_fail(err, -ENOMEM, "out of memory");
 	if (r) {
 		hw_writer_close(writer, NULL);
 		return r;
@@ -108,7 +110,8 @@ int hw_writer_open(const char *path, const struct hw_writer_options *options, st
 	if (attr_size > HW_ATTR_SIZE_NEWEST)
 		attr_size = HW_ATTR_SIZE_NEWEST;
 	writer->event.attr.size = (uint32_t)attr_size;
-	memcpy(attr, &writer->event.attr, attr_size < sizeof(writer->event.attr) ? attr_size : sizeof(writer->event.attr));
+	memcpy(attr, &writer->event.attr,
+	       attr_size < sizeof(writer->event.attr) ? attr_size : sizeof(writer->event.attr));
 	writer->header.magic = HW_FILE_MAGIC;
 	writer->header.size = sizeof(writer->header);
 	writer->header.attr_size = attr_size + sizeof(struct hw_file_section);
@@ -230,7 +233,8 @@ static void put_string(FILE *out, const char *text)
 {
 	char pad[HW_FEATURE_STRING_ALIGN] = {0};
 	size_t length = strlen(text) + 1;
-	size_t padded = (length + HW_FEATURE_STRING_ALIGN - 1) / HW_FEATURE_STRING_ALIGN * HW_FEATURE_STRING_ALIGN;
+	size_t padded =
+	    (length + HW_FEATURE_STRING_ALIGN - 1) / HW_FEATURE_STRING_ALIGN * HW_FEATURE_STRING_ALIGN;
 
 	put_u32(out, (uint32_t)padded);
 	put(out, text, length);
@@ -251,7 +255,8 @@ static void put_feature(const struct hw_writer *w, FILE *out, unsigned int featu
 		put_string(out, m->os_release ? m->os_release : "");
 		break;
 	case HW_FEATURE_VERSION:
-		snprintf(version, sizeof(version), "homeward %s (%s)", HW_VERSION, w->options.backend ? w->options.backend : "?");
+		snprintf(version, sizeof(version), "homeward %s (%s)", HW_VERSION,
+		         w->options.backend ? w->options.backend : "?");
 		put_string(out, version);
 		break;
 	case HW_FEATURE_ARCH:
@@ -275,7 +280,8 @@ static void put_feature(const struct hw_writer *w, FILE *out, unsigned int featu
 	case HW_FEATURE_EVENT_DESC:
 		put_u32(out, 1);
 		put_u32(out, w->event.attr.size);
-		put(out, &w->event.attr, sizeof(w->event.attr) < w->event.attr.size ? sizeof(w->event.attr) : w->event.attr.size);
+		put(out, &w->event.attr,
+		    sizeof(w->event.attr) < w->event.attr.size ? sizeof(w->event.attr) : w->event.attr.size);
 		for (size_t i = sizeof(w->event.attr); i < w->event.attr.size; i++)
 			fputc(0, out);
 		put_u32(out, 0);
@@ -289,10 +295,10 @@ static void put_feature(const struct hw_writer *w, FILE *out, unsigned int featu
 
 static int write_features(struct hw_writer *writer)
 {
-	static const unsigned int features[] = {HW_FEATURE_HOSTNAME, HW_FEATURE_OSRELEASE, HW_FEATURE_VERSION,
-						HW_FEATURE_ARCH, HW_FEATURE_NRCPUS, HW_FEATURE_CPUDESC,
-						HW_FEATURE_TOTAL_MEM, HW_FEATURE_CMDLINE, HW_FEATURE_EVENT_DESC,
-						HW_FEATURE_SAMPLE_TIME};
+	static const unsigned int features[] = {
+	    HW_FEATURE_HOSTNAME,   HW_FEATURE_OSRELEASE,  HW_FEATURE_VERSION,   HW_FEATURE_ARCH,
+	    HW_FEATURE_NRCPUS,     HW_FEATURE_CPUDESC,    HW_FEATURE_TOTAL_MEM, HW_FEATURE_CMDLINE,
+	    HW_FEATURE_EVENT_DESC, HW_FEATURE_SAMPLE_TIME};
 	enum { COUNT = sizeof(features) / sizeof(features[0]) };
 	struct hw_file_section sections[COUNT];
 	uint64_t table = writer->data_offset + writer->data_size, at = table + sizeof(sections);

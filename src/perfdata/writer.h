@@ -37,13 +37,13 @@ struct hw_writer_event {
 struct hw_writer_options {
 	const struct hw_writer_event *events;
 	size_t event_count;
-	const char *backend;	   /* "bpf": kept in the VERSION feature; NULL: none */
+	const char *backend;        /* "bpf": kept in the VERSION feature; NULL: none */
 	const char *const *command; /* the recorder's argv; may be NULL */
 	size_t command_count;
 	/* What the file says about its machine; NULL: this one's, as it is now. */
 	const struct hw_machine *machine;
-	mode_t mode;	     /* 0: 0600 */
-	uid_t uid;	     /* whom the file shall belong to (under sudo), or (uid_t)-1 and (gid_t)-1 */
+	mode_t mode; /* 0: 0600 */
+	uid_t uid;   /* whom the file shall belong to (under sudo), or (uid_t)-1 and (gid_t)-1 */
 	gid_t gid;
 	size_t buffer_bytes; /* 0: 1 MiB */
 };
@@ -55,7 +55,7 @@ struct hw_writer_options {
  * anything stands in it.
  */
 int hw_writer_open(const char *path, const struct hw_writer_options *options, struct hw_writer **writer,
-		   struct hw_error *err);
+                   struct hw_error *err);
 
 /*
  * Append one record: a whole struct perf_event_header with header.size bytes, a multiple of 8, at most
@@ -79,11 +79,11 @@ int hw_writer_flush(struct hw_writer *writer, struct hw_error *err);
  * Add an entry to the file's build-ID table: bytes may go after the call. misc is a PERF_RECORD_MISC_*
  * cpumode (_USER, _KERNEL), pid (pid_t)-1 for any. size is 1 to 20.
  */
-int hw_writer_build_id(struct hw_writer *writer, uint16_t misc, pid_t pid, const uint8_t *build_id, size_t size,
-		       const char *path, struct hw_error *err);
+int hw_writer_build_id(struct hw_writer *writer, uint16_t misc, pid_t pid, const uint8_t *build_id,
+                       size_t size, const char *path, struct hw_error *err);
 
-uint64_t hw_writer_bytes(const struct hw_writer *writer);  /* of the file so far, buffered ones too */
-uint64_t hw_writer_late(const struct hw_writer *writer);   /* records older than a round promised */
+uint64_t hw_writer_bytes(const struct hw_writer *writer); /* of the file so far, buffered ones too */
+uint64_t hw_writer_late(const struct hw_writer *writer);  /* records older than a round promised */
 
 /*
  * Flush, finish the header, append the features, close and free (always). 0 only if everything that was

@@ -117,7 +117,7 @@ static int put(struct space *space, struct piece new)
 
 	if (array_reserve(&kept, space->pieces.count + 2))
 		return -ENOMEM;
-	array_for_each(&space->pieces, piece) {
+	array_for_each (&space->pieces, piece) {
 		struct piece left = *piece, right = *piece;
 
 		left.end = left.end < new.start ? left.end : new.start;
@@ -210,7 +210,8 @@ int hw_processes_apply(struct hw_processes *processes, const struct hw_process_e
 	}
 }
 
-const struct hw_process_event *hw_processes_find(const struct hw_processes *processes, uint32_t pid, uint64_t address)
+const struct hw_process_event *hw_processes_find(const struct hw_processes *processes, uint32_t pid,
+                                                 uint64_t address)
 {
 	struct process *process;
 	size_t low = 0, high;
@@ -227,8 +228,9 @@ const struct hw_process_event *hw_processes_find(const struct hw_processes *proc
 		else
 			high = middle;
 	}
-	return low && address < process->space->pieces.items[low - 1].end ? process->space->pieces.items[low - 1].event
-									 : NULL;
+	return low && address < process->space->pieces.items[low - 1].end
+	           ? process->space->pieces.items[low - 1].event
+	           : NULL;
 }
 
 const char *hw_processes_name(const struct hw_processes *processes, uint32_t pid, uint32_t tid)

@@ -19,30 +19,30 @@
 enum hw_frame_kind {
 	HW_FRAME_USER,
 	HW_FRAME_KERNEL,
-	HW_FRAME_JIT,	  /* anonymous executable memory, named by a perf map or not */
+	HW_FRAME_JIT, /* anonymous executable memory, named by a perf map or not */
 	HW_FRAME_VDSO,
 	HW_FRAME_UNKNOWN, /* no mapping known, or a marker such as "[user stack: in-kernel]" */
 };
 
 /* What several addresses share: a function of a file. Strings are owned by the symbolizer. */
 struct hw_frame {
-	const char *function; /* demangled; NULL: no symbol covers it */
+	const char *function;     /* demangled; NULL: no symbol covers it */
 	const char *raw_function; /* as in the symbol table; NULL as above */
-	const char *file;     /* path of the mapped file, "[kernel]", "[vdso]", "[jit]", "[unknown]" */
-	uint8_t kind;	      /* enum hw_frame_kind */
+	const char *file;         /* path of the mapped file, "[kernel]", "[vdso]", "[jit]", "[unknown]" */
+	uint8_t kind;             /* enum hw_frame_kind */
 };
 
 struct hw_symbolizer_options {
-	const char *kallsyms;	    /* NULL: /proc/kallsyms, if the recording is from this boot */
+	const char *kallsyms;        /* NULL: /proc/kallsyms, if the recording is from this boot */
 	const char *debug_directory; /* NULL: /usr/lib/debug */
-	const char *root;	    /* prefix of every path of the recording, NULL: none */
+	const char *root;            /* prefix of every path of the recording, NULL: none */
 	bool no_demangle;
 };
 
 struct hw_symbolizer;
 
 int hw_symbolizer_new(const struct hw_recording *recording, const struct hw_symbolizer_options *options,
-		      struct hw_symbolizer **symbolizer, struct hw_error *err);
+                      struct hw_symbolizer **symbolizer, struct hw_error *err);
 void hw_symbolizer_free(struct hw_symbolizer *symbolizer);
 
 /* Apply every process event up to and including time_ns. Times must not go down. */
@@ -77,7 +77,7 @@ struct hw_place {
 	const char *source;   /* NULL: not known */
 	int line;
 };
-int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel, bool want_line,
-			struct hw_place *place);
+int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
+                        bool want_line, struct hw_place *place);
 
 #endif

@@ -74,7 +74,7 @@ struct hw_symbolizer {
 };
 
 int hw_symbolizer_new(const struct hw_recording *recording, const struct hw_symbolizer_options *options,
-		      struct hw_symbolizer **result, struct hw_error *err)
+                      struct hw_symbolizer **result, struct hw_error *err)
 {
 	struct hw_symbolizer *symbolizer = calloc(1, sizeof(*symbolizer));
 
@@ -119,7 +119,7 @@ void hw_symbolizer_free(struct hw_symbolizer *symbolizer)
 		free(marker->text);
 		free(marker);
 	}
-	array_for_each(&symbolizer->strings, text)
+	array_for_each (&symbolizer->strings, text)
 		free(*text);
 	array_free(&symbolizer->strings);
 	array_free(&symbolizer->frames);
@@ -158,10 +158,11 @@ const char *hw_symbolizer_process_name(struct hw_symbolizer *symbolizer, uint32_
 
 /* ---- files ---- */
 
-static int read_by_build_id(struct hw_symbolizer *symbolizer, struct file *file, const struct hw_process_event *map)
+static int read_by_build_id(struct hw_symbolizer *symbolizer, struct file *file,
+                            const struct hw_process_event *map)
 {
-	const char *directory = symbolizer->options.debug_directory ? symbolizer->options.debug_directory
-								    : "/usr/lib/debug";
+	const char *directory =
+	    symbolizer->options.debug_directory ? symbolizer->options.debug_directory : "/usr/lib/debug";
 	char path[4096], hex[41] = "";
 
 	if (map->build_id_size < 2)
@@ -180,18 +181,19 @@ static void read_file(struct hw_symbolizer *symbolizer, struct file *file, const
 
 	snprintf(path, sizeof(path), "%s%s", root ? root : "", map->name);
 	r = hw_symtab_read_elf(&file->table, path, map->build_id, map->build_id_size,
-			       symbolizer->options.debug_directory);
+	                       symbolizer->options.debug_directory);
 	if (r && !root) { /* in a container, or deleted: through the process, if it still lives */
 		snprintf(path, sizeof(path), "/proc/%u/root%s", map->pid, map->name);
 		r = hw_symtab_read_elf(&file->table, path, map->build_id, map->build_id_size,
-				       symbolizer->options.debug_directory);
+		                       symbolizer->options.debug_directory);
 	}
 	if (r && !root) {
-		snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", map->pid, (unsigned long long)map->start,
-			 (unsigned long long)(map->start + map->length));
-		r = map->build_id_size ? hw_symtab_read_elf(&file->table, path, map->build_id, map->build_id_size,
-							    symbolizer->options.debug_directory)
-				       : r;
+		snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", map->pid,
+		         (unsigned long long)map->start, (unsigned long long)(map->start + map->length));
+		r = map->build_id_size
+		        ? hw_symtab_read_elf(&file->table, path, map->build_id, map->build_id_size,
+		                             symbolizer->options.debug_directory)
+		        : r;
 	}
 	if (r)
 		r = read_by_build_id(symbolizer, file, map);
@@ -307,7 +309,7 @@ static uint32_t new_frame(struct hw_symbolizer *symbolizer, struct hw_frame fram
 }
 
 static uint32_t intern(struct hw_symbolizer *symbolizer, const struct file *file, const char *path,
-		       const struct hw_symbol *symbol, uint8_t kind)
+                       const struct hw_symbol *symbol, uint8_t kind)
 {
 	struct frame_key key;
 	struct frame_entry *entry;
@@ -342,7 +344,7 @@ struct found {
 };
 
 static void look_up(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
-		    const struct hw_process_event *map, struct found *found)
+                    const struct hw_process_event *map, struct found *found)
 {
 	struct file *file;
 
@@ -368,7 +370,8 @@ static void look_up(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t loo
 		file = get_file(symbolizer, map);
 		found->path = file ? file->path : map->name;
 		found->kind = HW_FRAME_USER;
-		if (!file || hw_symtab_address(&file->table, lookup - map->start + map->offset, &found->address))
+		if (!file ||
+		    hw_symtab_address(&file->table, lookup - map->start + map->offset, &found->address))
 			return;
 	}
 	found->file = file;
@@ -378,7 +381,8 @@ static void look_up(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t loo
 
 uint32_t hw_symbolizer_frame(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel)
 {
-	const struct hw_process_event *map = kernel ? NULL : hw_processes_find(symbolizer->processes, pid, lookup);
+	const struct hw_process_event *map =
+	    kernel ? NULL : hw_processes_find(symbolizer->processes, pid, lookup);
 	struct address_entry *entry;
 	struct address_key key;
 	struct found found;
@@ -435,18 +439,19 @@ uint32_t hw_symbolizer_frame_count(const struct hw_symbolizer *symbolizer)
 	return (uint32_t)symbolizer->frames.count;
 }
 
-int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel, bool want_line,
-			struct hw_place *place)
+int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
+                        bool want_line, struct hw_place *place)
 {
-	const struct hw_process_event *map = kernel ? NULL : hw_processes_find(symbolizer->processes, pid, lookup);
+	const struct hw_process_event *map =
+	    kernel ? NULL : hw_processes_find(symbolizer->processes, pid, lookup);
 	const struct hw_frame *frame;
 	struct found found;
 
 	(void)want_line; /* lines are not read yet */
 	memset(place, 0, sizeof(*place));
 	look_up(symbolizer, pid, lookup, kernel, map, &found);
-	frame = hw_symbolizer_frame_by_id(symbolizer,
-					  intern(symbolizer, found.file, found.path, found.symbol, found.kind));
+	frame = hw_symbolizer_frame_by_id(
+	    symbolizer, intern(symbolizer, found.file, found.path, found.symbol, found.kind));
 	place->file = frame->file;
 	place->function = frame->function;
 	place->offset = found.symbol ? found.address - found.symbol->start : 0;

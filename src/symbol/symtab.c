@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_MAX_BYTES	  4096
-#define SYMBOLS_MAX	  (8u << 20)
+#define NAME_MAX_BYTES     4096
+#define SYMBOLS_MAX        (8u << 20)
 #define MAP_FILE_BYTES_MAX (256u << 20)
 
 static int add(struct hw_symtab *table, uint64_t start, uint64_t end, const char *name)
@@ -19,7 +19,8 @@ static int add(struct hw_symtab *table, uint64_t start, uint64_t end, const char
 	struct hw_symbol symbol = {.start = start, .end = end, .name = table->names.count};
 	size_t length = strnlen(name, NAME_MAX_BYTES);
 
-	if (table->symbols.count >= SYMBOLS_MAX || array_reserve(&table->names, table->names.count + length + 1) ||
+	if (table->symbols.count >= SYMBOLS_MAX ||
+	    array_reserve(&table->names, table->names.count + length + 1) ||
 	    array_push(&table->symbols, symbol))
 		return -ENOMEM;
 	memcpy(table->names.items + table->names.count, name, length);
@@ -96,7 +97,8 @@ static int read_symbols(struct hw_symtab *table, Elf *elf)
 	int r = 0;
 
 	while (!r && (section = elf_nextscn(elf, section)))
-		if (gelf_getshdr(section, &header) && (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM))
+		if (gelf_getshdr(section, &header) &&
+		    (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM))
 			r = read_section(table, elf, section, &header);
 	return r;
 }
@@ -193,13 +195,14 @@ static void read_debug_file(struct hw_symtab *table, const char *directory)
 }
 
 int hw_symtab_read_elf(struct hw_symtab *table, const char *path, const uint8_t *want, size_t want_size,
-		       const char *debug_directory)
+                       const char *debug_directory)
 {
 	int r;
 
 	memset(table, 0, sizeof(*table));
 	r = with_elf(path, use_all, table);
-	if (!r && want_size && (table->build_id_size != want_size || memcmp(table->build_id, want, want_size) != 0))
+	if (!r && want_size &&
+	    (table->build_id_size != want_size || memcmp(table->build_id, want, want_size) != 0))
 		r = -ESTALE;
 	if (r) {
 		hw_symtab_clear(table);
@@ -295,7 +298,7 @@ const char *hw_symtab_name(const struct hw_symtab *table, const struct hw_symbol
 
 int hw_symtab_address(const struct hw_symtab *table, uint64_t offset, uint64_t *address)
 {
-	array_for_each(&table->segments, segment)
+	array_for_each (&table->segments, segment)
 		if (offset >= segment->offset && offset - segment->offset < segment->size) {
 			*address = offset - segment->offset + segment->address;
 			return 0;

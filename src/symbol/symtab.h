@@ -11,7 +11,7 @@
 
 struct hw_symbol {
 	uint64_t start, end; /* addresses as the file's own symbol table has them; end exclusive */
-	size_t name;	     /* offset in names */
+	size_t name;         /* offset in names */
 };
 
 struct hw_segment {
@@ -31,7 +31,7 @@ struct hw_symtab {
  * debug file. Where want_size is not 0 the file must have that build ID, else -ESTALE. -errno otherwise.
  */
 int hw_symtab_read_elf(struct hw_symtab *table, const char *path, const uint8_t *want, size_t want_size,
-		       const char *debug_directory);
+                       const char *debug_directory);
 /* /proc/kallsyms or a copy: text symbols. -ENODATA where the addresses are hidden. */
 int hw_symtab_read_kallsyms(struct hw_symtab *table, const char *path);
 /* "START SIZE NAME" lines, hexadecimal; the file must belong to owner or root (owner (uid)-1: anyone). */

@@ -41,7 +41,7 @@ static void hw_put_ip(struct hw_walk *w, hw_u64 ip);
 static inline int hw_ends_in_call(hw_u64 before)
 {
 #define HW_BYTE_BEFORE(n) ((hw_u32)(before >> (64 - 8 * (n))) & 255)
-#define HW_IS_CALL(n)	  (HW_BYTE_BEFORE(n) == 0xff && (HW_BYTE_BEFORE((n) - 1) & 0x38) == 0x10)
+#define HW_IS_CALL(n)     (HW_BYTE_BEFORE(n) == 0xff && (HW_BYTE_BEFORE((n)-1) & 0x38) == 0x10)
 	return HW_BYTE_BEFORE(5) == 0xe8 || HW_IS_CALL(2) || HW_IS_CALL(3) || HW_IS_CALL(4) ||
 	       HW_IS_CALL(6) || HW_IS_CALL(7);
 #undef HW_IS_CALL
@@ -88,7 +88,7 @@ static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
 	return r;
 }
 
-static inline int hw_end_of(struct hw_walk *w, int step, hw_u32 gap_reason)
+static inline int hw_end_of(int step, hw_u32 gap_reason)
 {
 	switch (step) {
 	case HW_STEP_END:
@@ -152,7 +152,7 @@ static inline int hw_walk_frame(struct hw_walk *w)
 	if (step == HW_STEP_STACK)
 		return HW_FRAME_NEED_STACK;
 	w->depth++;
-	return step == HW_STEP_OK ? HW_FRAME_NEXT : hw_end_of(w, step, gap_reason);
+	return step == HW_STEP_OK ? HW_FRAME_NEXT : hw_end_of(step, gap_reason);
 }
 
 #endif

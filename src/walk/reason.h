@@ -22,7 +22,8 @@
 	X(UNFIT, 5, "unfit", "an unwind rule that does not fit a row")                                       \
 	X(NO_MAPPING, 6, "no-mapping", "a return address outside of every executable mapping")               \
 	X(UNREADABLE, 7, "unreadable", "stack memory that cannot be read")                                   \
-	X(MAY_BLOCK, 8, "may-block", "stack memory whose fault could wait for ever (FUSE, NFS, userfaultfd)") \
+	X(MAY_BLOCK, 8, "may-block",                                                                         \
+	  "stack memory whose fault could wait for ever (FUSE, NFS, userfaultfd)")                           \
 	X(EXEC, 9, "exec", "the program was replaced before the walk")                                       \
 	X(NO_MM, 10, "no-mm", "the task had given up its memory before the walk")                            \
 	X(MISS, 11, "miss", "the table was not loaded in time")                                              \
@@ -37,7 +38,7 @@ enum hw_end_reason {
 #define X(constant, value, name, words) HW_END_##constant = value,
 	HW_END_REASONS(X)
 #undef X
-		HW_END_REASON_COUNT
+	    HW_END_REASON_COUNT
 };
 
 /* Why a sample of a task with a user part carries no cookie. */
@@ -55,7 +56,7 @@ enum hw_refusal {
 #define X(constant, value, name, words) HW_REFUSE_##constant = value,
 	HW_REFUSALS(X)
 #undef X
-		HW_REFUSAL_COUNT
+	    HW_REFUSAL_COUNT
 };
 
 /* Why an asked-for callchain never came, as far as a reader can tell. */
@@ -68,7 +69,7 @@ enum hw_unanswered {
 #define X(constant, value, name, words) HW_UNANSWERED_##constant = value,
 	HW_UNANSWERED_REASONS(X)
 #undef X
-		HW_UNANSWERED_COUNT
+	    HW_UNANSWERED_COUNT
 };
 
 #endif

@@ -29,24 +29,24 @@ typedef int64_t hw_s64;
 typedef int32_t hw_s32;
 #endif
 
-#define HW_BLOCK_WORDS	  512
-#define HW_ROW_PAD	  ((hw_u64)-1)
+#define HW_BLOCK_WORDS      512
+#define HW_ROW_PAD          ((hw_u64)-1)
 #define HW_ROW(start, rule) (((hw_u64)(start) << 32) | (hw_u32)(rule))
-#define HW_ROW_START(row) ((hw_u32)((row) >> 32))
-#define HW_ROW_RULE(row)  ((hw_u32)(row))
-#define HW_RULES_MAX	  65536u /* distinct rules a file may have; more become UNFIT */
+#define HW_ROW_START(row)   ((hw_u32)((row) >> 32))
+#define HW_ROW_RULE(row)    ((hw_u32)(row))
+#define HW_RULES_MAX        65536u /* distinct rules a file may have; more become UNFIT */
 
 enum hw_rule_kind {
-	HW_RULE_GAP = 0,	/* no unwind entry covers this address */
-	HW_RULE_CFA = 1,	/* CFA = base + argument; return address at CFA - 8 */
-	HW_RULE_PLT = 2,	/* CFA = rsp + 8 + ((pc & 15) >= argument ? 8 : 0) */
-	HW_RULE_SIGNAL = 3,	/* all registers from the ucontext at rsp + argument */
-	HW_RULE_END = 4,	/* return address undefined: the outermost frame */
-	HW_RULE_DEREF = 5,	/* CFA = *(base + (argument >> 8)) + (argument & 255) */
+	HW_RULE_GAP = 0,        /* no unwind entry covers this address */
+	HW_RULE_CFA = 1,        /* CFA = base + argument; return address at CFA - 8 */
+	HW_RULE_PLT = 2,        /* CFA = rsp + 8 + ((pc & 15) >= argument ? 8 : 0) */
+	HW_RULE_SIGNAL = 3,     /* all registers from the ucontext at rsp + argument */
+	HW_RULE_END = 4,        /* return address undefined: the outermost frame */
+	HW_RULE_DEREF = 5,      /* CFA = *(base + (argument >> 8)) + (argument & 255) */
 	HW_RULE_DEREF_BASE = 6, /* as DEREF, saved registers relative to base */
-	HW_RULE_UNFIT = 7,	/* there is an entry, but no rule of ours can say it */
-	HW_RULE_RA_REG = 8,	/* CFA = base + (argument >> 8); return address in register argument & 15 */
-	HW_RULE_RA_AT = 9,	/* CFA = base + (argument >> 8); return address at CFA - 8 (argument & 255) */
+	HW_RULE_UNFIT = 7,      /* there is an entry, but no rule of ours can say it */
+	HW_RULE_RA_REG = 8,     /* CFA = base + (argument >> 8); return address in register argument & 15 */
+	HW_RULE_RA_AT = 9,      /* CFA = base + (argument >> 8); return address at CFA - 8 (argument & 255) */
 };
 
 #define HW_REG_RAX 0
@@ -63,16 +63,16 @@ enum hw_rule_kind {
 #define HW_REG_R14 14
 #define HW_REG_R15 15
 
-#define HW_RULE_KIND(rule) ((hw_u32)(rule) & 15)
+#define HW_RULE_KIND(rule) ((hw_u32)(rule)&15)
 #define HW_RULE_BASE(rule) (((hw_u32)(rule) >> 4) & 15)
 #define HW_RULE_ARG(rule)  ((hw_s32)(hw_u32)(rule) >> 8)
 
-#define HW_SAVED_RBP_LOST   127u
-#define HW_SAVED_LOST	    31u
-#define HW_RULE_RBP(rule)   ((hw_u32)((rule) >> 32) & 127)
+#define HW_SAVED_RBP_LOST      127u
+#define HW_SAVED_LOST          31u
+#define HW_RULE_RBP(rule)      ((hw_u32)((rule) >> 32) & 127)
 #define HW_RULE_SAVED(rule, i) ((hw_u32)((rule) >> (39 + 5 * (i))) & 31) /* i: 0 rbx, 1–4 r12–r15 */
 
 #define HW_RULE(kind, base, arg)                                                                             \
-	((hw_u64)(kind) | (hw_u64)(base) << 4 | ((hw_u64)((hw_u32)(hw_s32)(arg) & 0xffffffu) << 8))
+	((hw_u64)(kind) | (hw_u64)(base) << 4 | ((hw_u64)((hw_u32)(hw_s32)(arg)&0xffffffu) << 8))
 
 #endif

@@ -190,7 +190,7 @@ static int list_fdes(struct compilation *c, uint32_t row_count_max)
 {
 	int r;
 
-	for (uint16_t i = 0; i < HW_FRAME_IMAGES; i++) {
+	for (uint16_t i = 0; i < (uint16_t)HW_FRAME_IMAGES; i++) {
 		r = hw_cfi_open(&c->cfi[i], &c->input->frames[i]);
 		if (!r)
 			r = hw_cfi_list(c->input, i, row_count_max, &c->fdes);

@@ -83,6 +83,16 @@ uint32_t fake_stack(uint64_t leaf, ...)
 	return (uint32_t)fake.stacks.count - 1;
 }
 
+uint32_t fake_stack_of(const uint64_t *ips, size_t count)
+{
+	struct stack stack = {.count = count};
+
+	assert_true(count <= sizeof(stack.ips) / sizeof(stack.ips[0]));
+	memcpy(stack.ips, ips, count * sizeof(*ips));
+	assert_int_equal(array_push(&fake.stacks, stack), 0);
+	return (uint32_t)fake.stacks.count - 1;
+}
+
 struct hw_sample *fake_sample(uint32_t pid, uint32_t tid, uint32_t kernel_stack, uint32_t user_stack)
 {
 	struct hw_sample sample = {.time_ns = (fake.samples.count + 1) * 1000000,

@@ -25,6 +25,7 @@ void fake_process_event(struct hw_process_event event);
 
 /* The id of a stack, leaf first, ended by 0. */
 uint32_t fake_stack(uint64_t leaf, ...);
+uint32_t fake_stack_of(const uint64_t *ips, size_t count);
 
 /* A sample to be changed further; time counts up by itself, cpumode says user, period is 1000. */
 struct hw_sample *fake_sample(uint32_t pid, uint32_t tid, uint32_t kernel_stack, uint32_t user_stack);
