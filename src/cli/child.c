@@ -27,6 +27,7 @@ int hw_child_prepare(struct hw_child *child, char **command, struct hw_error *er
 	int go[2], result[2];
 
 	child->go = child->result = -1;
+	child->name = command[0];
 	if (pipe2(go, O_CLOEXEC))
 		return hw_fail(err, -errno, "cannot make a pipe: %s", strerror(errno));
 	if (pipe2(result, O_CLOEXEC)) {
@@ -57,7 +58,8 @@ int hw_child_start(struct hw_child *child, struct hw_error *err)
 	if (read(child->result, &error, sizeof(error)) != sizeof(error))
 		return 0; /* exec closed it: the command runs */
 	child->failure = error == ENOENT ? 127 : 126;
-	return hw_fail(err, -error, "cannot run the command: %s", strerror(error));
+	return hw_fail(err, -error, "cannot run %s: %s", child->name,
+	               error == ENOENT ? "no such command" : strerror(error));
 }
 
 bool hw_child_ended(struct hw_child *child)

@@ -10,8 +10,9 @@
 
 struct hw_child {
 	pid_t pid;
-	int go;     /* the write end of the pipe that holds it back; -1: gone */
-	int result; /* the read end of the pipe on which a failed exec tells why; -1: gone */
+	const char *name; /* the command's, not owned */
+	int go;           /* the write end of the pipe that holds it back; -1: gone */
+	int result;       /* the read end of the pipe on which a failed exec tells why; -1: gone */
 	bool ended;
 	int wait_status;
 	int failure; /* 126 or 127 where the command could not be run */

@@ -12,7 +12,6 @@
 /* Builds without a recorder (only for looking) leave these out. */
 #pragma weak hw_cmd_record
 #pragma weak hw_cmd_doctor
-#pragma weak hw_cmd_flame
 
 struct command {
 	const char *name;

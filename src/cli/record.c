@@ -308,12 +308,29 @@ static void choose_cache(struct recorder *recorder)
 		recorder->capture_options.cache_directory = recorder->cache_directory;
 }
 
+/* A zombie counts as gone: it will never run again. */
+static bool is_gone(pid_t pid)
+{
+	char path[32], line[512], state = 'Z';
+	const char *after_name;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	if (fgets(line, sizeof(line), file) && (after_name = strrchr(line, ')')) && after_name[1])
+		state = after_name[2];
+	fclose(file);
+	return state == 'Z' || state == 'X';
+}
+
 static int add_processes(struct recorder *recorder, struct hw_error *err)
 {
 	int r = 0;
 
 	array_for_each (&recorder->pids, pid) {
-		if (kill(*pid, 0) && errno == ESRCH)
+		if (is_gone(*pid))
 			return hw_fail(err, -ESRCH, "no process %d: is it gone?", (int)*pid);
 		r = hw_capture_add_process(recorder->capture, *pid, err);
 		if (r)
@@ -342,7 +359,7 @@ static void show_status(const struct recorder *recorder, double begun_s)
 static bool processes_gone(const struct recorder *recorder)
 {
 	for (size_t i = 0; i < recorder->pids.count; i++)
-		if (!kill(recorder->pids.items[i], 0) || errno != ESRCH)
+		if (!is_gone(recorder->pids.items[i]))
 			return false;
 	return recorder->pids.count > 0;
 }
@@ -416,6 +433,8 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 	if (r)
 		return r;
 	r = hw_capture_start(recorder->capture, err);
+	if (!r && recorder->command)
+		r = hw_child_start(&recorder->child, err);
 	if (!r && !recorder->quiet) {
 		struct perf_event_attr attr;
 
@@ -423,8 +442,6 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 		        hw_capture_event(recorder->capture, &attr),
 		        recorder->command || recorder->duration_s > 0 ? "" : "; Ctrl-C stops");
 	}
-	if (!r && recorder->command)
-		r = hw_child_start(&recorder->child, err);
 	if (!r)
 		r = record_loop(recorder, err);
 	if (!r)
@@ -436,7 +453,7 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 		*err = late;
 		r = closed;
 	}
-	if (!recorder->quiet)
+	if (!recorder->quiet && !recorder->child.failure)
 		summarize(recorder, bytes);
 	return r;
 }

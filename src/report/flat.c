@@ -161,8 +161,14 @@ int hw_flat_build(struct hw_flat *flat, const struct hw_profile *profile,
 	int code = 0;
 
 	*flat = (struct hw_flat){.keys = options->keys};
-	for (size_t i = 0; i < profile->entries.count && !code; i++)
+	for (size_t i = 0; i < profile->entries.count && !code; i++) {
+		const struct hw_entry *entry = &profile->entries.items[i];
+
+		if (options->no_idle && !profile->contexts.items[entry->context].pid)
+			continue;
+		hw_weight_add(&flat->total, entry->weight);
 		code = add_entry(&builder, (uint32_t)i);
+	}
 	if (!code && flat->rows.count)
 		qsort_r(flat->rows.items, flat->rows.count, sizeof(*flat->rows.items), heaviest_first,
 		        &ranking);

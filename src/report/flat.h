@@ -34,12 +34,14 @@ struct hw_flat {
 	unsigned keys; /* enum hw_sort_key, or-ed */
 	array_of(struct hw_flat_row) rows;
 	struct hw_names names;
+	struct hw_weight total; /* of what was counted */
 	struct hw_index by_key;
 };
 
 struct hw_flat_options {
 	unsigned keys;
 	bool by_total; /* sort rows by total, else by self */
+	bool no_idle;  /* leave the idle task out */
 };
 
 /* Sort keys of a list such as "comm,dso,sym", as in perf. -EINVAL: err says what is unknown. */

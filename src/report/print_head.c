@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/account.h"
+#include "report/facts.h"
 #include "report/print.h"
 #include "report/text.h"
 
@@ -46,90 +47,25 @@ static void label(FILE *out, const struct hw_style *style, const char *text)
 	hw_tone(out, style, HW_TONE_PLAIN);
 }
 
-/* Fields joined by a dot; empty ones are left out. */
-static void field(FILE *out, const struct hw_style *style, bool *first, const char *text)
+/* A fact from the recording; its dots are dots, or bars on a terminal that has none. */
+static void print_fact(FILE *out, const struct hw_style *style, const struct hw_fact *fact)
 {
-	if (!text || !text[0])
+	size_t columns = style->width - 12;
+	const char *rest = fact->text, *dot;
+	char field[sizeof(fact->text)];
+
+	label(out, style, fact->label);
+	if (!style->ascii) {
+		hw_text_print(out, rest, columns, 0);
+		fputs("\n", out);
 		return;
-	if (!*first)
-		fputs(style->ascii ? " | " : " · ", out);
-	*first = false;
-	hw_text_print(out, text, style->width, style->ascii);
-}
-
-static void print_what(FILE *out, const struct hw_style *style, const char *path,
-                       const struct hw_recording *recording, uint16_t event)
-{
-	const struct hw_recording_info *info = hw_recording_info(recording);
-	const struct hw_account *account = hw_recording_account(recording);
-	const struct hw_recording_event *events;
-	char text[160];
-	size_t count;
-	bool first = true;
-
-	events = hw_recording_events(recording, &count);
-	hw_tone(out, style, HW_TONE_HEADING);
-	hw_text_print(out, path, style->width / 2, style->ascii);
-	hw_tone(out, style, HW_TONE_PLAIN);
-	fputs("\n", out);
-	label(out, style, "recorded");
-	if (event < count) {
-		snprintf(text, sizeof(text), events[event].frequency ? "%s at %llu Hz" : "%s every %llu",
-		         events[event].name, (unsigned long long)events[event].rate);
-		field(out, style, &first, text);
 	}
-	field(out, style, &first, hw_text_duration(account->duration_ns).text);
-	if (info->cpus_online) {
-		snprintf(text, sizeof(text), "%u %s", info->cpus_online,
-		         hw_text_plural(info->cpus_online, "CPU", "CPUs"));
-		field(out, style, &first, text);
+	for (; (dot = strstr(rest, " · ")); rest = dot + strlen(" · ")) {
+		snprintf(field, sizeof(field), "%.*s", (int)(dot - rest), rest);
+		hw_text_print(out, field, columns, 1);
+		fputs(" | ", out);
 	}
-	if (info->backend) {
-		snprintf(text, sizeof(text), "backend %.100s", info->backend);
-		field(out, style, &first, text);
-	}
-	field(out, style, &first, hw_text_bytes(account->bytes).text);
-	fputs("\n", out);
-}
-
-static void print_where(FILE *out, const struct hw_style *style, const struct hw_recording_info *info)
-{
-	char text[160];
-	bool first = true;
-
-	if (!info->hostname && !info->os_release && !info->cpu_description)
-		return;
-	label(out, style, "on");
-	field(out, style, &first, info->hostname);
-	if (info->os_release) {
-		snprintf(text, sizeof(text), "Linux %.100s%s%.40s", info->os_release, info->arch ? " " : "",
-		         info->arch ? info->arch : "");
-		field(out, style, &first, text);
-	}
-	field(out, style, &first, info->cpu_description);
-	if (info->memory_bytes)
-		field(out, style, &first, hw_text_bytes(info->memory_bytes).text);
-	fputs("\n", out);
-}
-
-static void print_command(FILE *out, const struct hw_style *style, const struct hw_recording_info *info)
-{
-	size_t left = style->width > 40 ? style->width - 14 : 26, columns;
-
-	if (!info->command_count)
-		return;
-	label(out, style, "by");
-	for (size_t i = 0; i < info->command_count; i++) {
-		columns = hw_text_columns(info->command[i]) + (i > 0);
-		if (columns > left && i) {
-			fputs(style->ascii ? " ..." : " …", out);
-			break;
-		}
-		if (i)
-			fputc(' ', out);
-		hw_text_print(out, info->command[i], left, style->ascii);
-		left -= columns < left ? columns : left;
-	}
+	hw_text_print(out, rest, columns, 1);
 	fputs("\n", out);
 }
 
@@ -196,20 +132,18 @@ void hw_print_head(FILE *out, const struct hw_style *style, const char *path,
                    const struct hw_profile *profile, const struct hw_tree *tree, uint16_t event)
 {
 	const struct hw_account *account = hw_recording_account(profile->recording);
+	struct hw_fact facts[HW_FACTS_MAX];
+	size_t count = hw_facts(profile->recording, event, facts);
 
-	print_what(out, style, path, profile->recording, event);
-	print_where(out, style, hw_recording_info(profile->recording));
-	print_command(out, style, hw_recording_info(profile->recording));
+	hw_tone(out, style, HW_TONE_HEADING);
+	hw_text_print(out, path, style->width, style->ascii);
+	hw_tone(out, style, HW_TONE_PLAIN);
+	fputs("\n", out);
+	for (size_t i = 0; i < count; i++)
+		print_fact(out, style, &facts[i]);
 	print_samples(out, style, profile, account);
 	if (tree)
 		print_processes(out, style, profile, tree);
-	if (account->damage[0]) {
-		label(out, style, "damaged");
-		hw_tone(out, style, HW_TONE_WARNING);
-		hw_text_print_all(out, account->damage, NULL);
-		hw_tone(out, style, HW_TONE_PLAIN);
-		fputs("\n", out);
-	}
 }
 
 void hw_print_account(FILE *out, const struct hw_style *style, const struct hw_account *account)
