@@ -35,12 +35,17 @@ struct list {
 	size_t count;
 };
 
-static void add(struct list *list, unsigned level, uint64_t count, uint64_t whole, const char *name,
-                const char *words)
+static void add_line(struct list *list, bool reason, unsigned level, uint64_t count, uint64_t whole,
+                     const char *name, const char *words)
 {
 	if (count && list->count < HW_ACCOUNT_LINES_MAX)
-		list->lines[list->count++] = (struct hw_account_line){level, count, whole, name, words};
+		list->lines[list->count++] =
+		    (struct hw_account_line){level, count, whole, name, reason, words};
 }
+
+/* A count; then one that a reason has. */
+#define add(list, ...)        add_line(list, false, __VA_ARGS__)
+#define add_reason(list, ...) add_line(list, true, __VA_ARGS__)
 
 size_t hw_account_lines(const struct hw_account *a, struct hw_account_line lines[HW_ACCOUNT_LINES_MAX])
 {
@@ -53,17 +58,18 @@ size_t hw_account_lines(const struct hw_account *a, struct hw_account_line lines
 	add(&list, 2, a->asked, a->user_samples, "asked", "asked for the user stack");
 	add(&list, 3, a->answered, a->asked, "answered", "were answered");
 	for (unsigned i = HW_END_COMPLETE; i < HW_END_REASON_COUNT; i++)
-		add(&list, 4, a->ended[i], a->answered, end_reasons[i].name, end_reasons[i].words);
-	add(&list, 4, a->ended[HW_END_UNSAID], a->answered, end_reasons[0].name, end_reasons[0].words);
+		add_reason(&list, 4, a->ended[i], a->answered, end_reasons[i].name, end_reasons[i].words);
+	add_reason(&list, 4, a->ended[HW_END_UNSAID], a->answered, end_reasons[0].name, end_reasons[0].words);
 	add(&list, 3, a->asked - a->answered, a->asked, "unanswered", "were not answered");
 	for (unsigned i = 0; i < HW_UNANSWERED_COUNT; i++)
-		add(&list, 4, a->unanswered[i], a->asked, unanswered_reasons[i].name,
-		    unanswered_reasons[i].words);
+		add_reason(&list, 4, a->unanswered[i], a->asked, unanswered_reasons[i].name,
+		           unanswered_reasons[i].words);
 	add(&list, 2, a->direct, a->user_samples, "direct", "brought their user stack with them");
 	add(&list, 2, a->user_samples - a->asked - a->direct, a->user_samples, "refused", "did not ask");
 	for (unsigned i = HW_REFUSE_NONE + 1; i < HW_REFUSAL_COUNT; i++)
-		add(&list, 3, a->refused[i], a->user_samples, refusals[i].name, refusals[i].words);
-	add(&list, 3, a->refused[HW_REFUSE_NONE], a->user_samples, "unsaid", "the recorder does not say why");
+		add_reason(&list, 3, a->refused[i], a->user_samples, refusals[i].name, refusals[i].words);
+	add_reason(&list, 3, a->refused[HW_REFUSE_NONE], a->user_samples, "unsaid",
+	           "the recorder does not say why");
 	add(&list, 0, a->callchains, 0, "callchains",
 	    hw_text_plural(a->callchains, "user stack walked", "user stacks walked"));
 	add(&list, 1, a->repeated, 0, "repeated", "more came twice and were ignored");

@@ -15,6 +15,7 @@ struct hw_account_line {
 	uint64_t count;
 	uint64_t whole;    /* what count is a share of; 0: of nothing */
 	const char *name;  /* as in the output of stats, or NULL */
+	bool reason;       /* name is a reason, to be shown beside the words */
 	const char *words; /* what it counts */
 };
 

@@ -42,7 +42,7 @@ static void print_account(FILE *out, const struct hw_account *account)
 			fputs(" %", out);
 		}
 		fputs("</td><td>", out);
-		if (lines[i].level >= 3 && lines[i].name)
+		if (lines[i].reason)
 			fprintf(out, "<b>%s</b> ", lines[i].name);
 		fprintf(out, "%s</td></tr>\n", lines[i].words);
 	}

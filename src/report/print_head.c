@@ -162,8 +162,7 @@ void hw_print_account(FILE *out, const struct hw_style *style, const struct hw_a
 			fprintf(out, "%6s %%  ", hw_text_percent(line->count, line->whole).text);
 		else
 			fputs("          ", out);
-		if (line->level >= 3 && line->name && strcmp(line->name, "answered") &&
-		    strcmp(line->name, "unanswered")) {
+		if (line->reason) {
 			hw_tone(out, style, HW_TONE_STRONG);
 			fputs(line->name, out);
 			hw_tone(out, style, HW_TONE_PLAIN);

@@ -76,7 +76,7 @@ static void tell_large(void)
 	static const char *const files[] = {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1plus",
 	                                    "/lib/x86_64-linux-gnu/libc.so.6",
 	                                    "/usr/lib/x86_64-linux-gnu/libstdc++.so.6", "/usr/bin/node"};
-	unsigned state = 7, samples = 6500;
+	unsigned state = 7, samples = 7000;
 	uint64_t ips[512];
 
 	fake_thread(0, 0, "swapper");

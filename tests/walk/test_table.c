@@ -210,6 +210,33 @@ static void every_step_in_this_program_is_libdws(void **state)
 	assert_true(s.lost > 0);
 }
 
+/* Nothing calls an entry point, whether an unwind entry says so or there is none. */
+static void entry_points_are_outermost(void **state)
+{
+	const char *paths[] = {"/proc/self/exe", loaded("ld-linux")};
+	struct subject s;
+	GElf_Ehdr header;
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		assert_int_equal(hw_table_compile(fd, NULL, &s.table, NULL), 0);
+		s.elf = elf_begin(fd, ELF_C_READ, NULL);
+		assert_non_null(gelf_getehdr(s.elf, &header));
+		/* in both, code lies in the file as it does in memory */
+		assert_int_equal(hw_table_rule(&s.table, (uint32_t)header.e_entry),
+		                 HW_RULE(HW_RULE_END, 0, 0));
+		assert_int_equal(hw_table_rule(&s.table, (uint32_t)header.e_entry + 12),
+		                 HW_RULE(HW_RULE_END, 0, 0));
+		assert_int_not_equal(hw_table_rule(&s.table, (uint32_t)header.e_entry + 256),
+		                     HW_RULE(HW_RULE_END, 0, 0));
+		elf_end(s.elf);
+		close(fd);
+		hw_table_clear(&s.table);
+	}
+}
+
 static void the_vdso_compiles_from_memory(void **state)
 {
 	const uint8_t *vdso = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
@@ -295,6 +322,7 @@ int main(void)
 	    cmocka_unit_test(every_step_in_libc_is_libdws),
 	    cmocka_unit_test(every_step_in_the_dynamic_linker_is_libdws),
 	    cmocka_unit_test(every_step_in_this_program_is_libdws),
+	    cmocka_unit_test(entry_points_are_outermost),
 	    cmocka_unit_test(the_vdso_compiles_from_memory),
 	    cmocka_unit_test(the_build_id_is_read),
 	    cmocka_unit_test(limits_are_kept),

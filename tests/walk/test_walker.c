@@ -330,6 +330,38 @@ static void a_jump_into_nowhere_is_no_mapping(void **state)
 	assert_int_equal(walk.ips[0], 16);
 }
 
+/* Whatever stands in registers and on the stack, a walk ends, with a reason, and within its frames. */
+static void a_stack_of_garbage_is_walked_without_harm(void **state)
+{
+	struct saved_registers registers, garbage;
+	unsigned int reasons[HW_END_REASON_COUNT] = {0};
+	uint64_t stack[512], random = 88172645463325252ull;
+
+	(void)state;
+	save_registers(&registers);
+	for (int i = 0; i < 5000; i++) {
+		for (size_t word = 0; word < 512; word++) {
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			/* code of ours, the stack itself, anything */
+			stack[word] = random % 4 == 0   ? registers.reg[16] + random % 8192 - 4096
+			              : random % 4 == 1 ? (uint64_t)stack + random % sizeof(stack)
+			                                : random;
+		}
+		memcpy(garbage.reg, stack, sizeof(garbage.reg));
+		garbage.reg[HW_REG_RSP] = (uint64_t)(stack + 20 + i % 400);
+		garbage.reg[16] = registers.reg[16] + random % 4096 - 2048;
+		self_walk_copy(&garbage, sizeof(stack) / 2, &walk);
+		assert_true(walk.depth >= 1 && walk.depth <= HW_FRAMES_MAX);
+		assert_in_range(walk.reason, HW_END_COMPLETE, HW_END_REASON_COUNT - 1);
+		reasons[walk.reason]++;
+	}
+	assert_true(reasons[HW_END_NO_MAPPING] > 300);
+	assert_true(reasons[HW_END_SHORT_COPY] > 10);
+	assert_true(reasons[HW_END_NO_PROGRESS] > 10);
+}
+
 static int load(void **state)
 {
 	(void)state;
@@ -358,6 +390,7 @@ int main(void)
 	    cmocka_unit_test(a_thread_is_complete),
 	    cmocka_unit_test(every_single_instruction_is_walked_as_backtrace_does),
 	    cmocka_unit_test(a_short_copy_is_told_from_a_bad_stack),
+	    cmocka_unit_test(a_stack_of_garbage_is_walked_without_harm),
 	    cmocka_unit_test(a_jump_into_nowhere_is_no_mapping),
 	};
 

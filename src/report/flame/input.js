@@ -97,6 +97,8 @@ Object.assign(Page.prototype, {
   },
 
   actionOf(key, typing) {
+    if (typing && key === "Escape" && !this.search)
+      return () => $("graph").focus();
     if (typing && key === "Enter")
       return () => {
         $("graph").focus();

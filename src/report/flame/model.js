@@ -44,10 +44,9 @@ function mergeThreads(model, grouping, withIdle) {
   const names = model.names.slice(), files = model.files.slice(), kinds = model.kinds.slice();
   const threads = model.threads.filter(thread => withIdle || thread.pid !== 0);
   const room = 1 + threads.reduce((sum, thread) => sum + 2 + thread.to - thread.from, 0);
-  const labelsMost = names.length + 1 + 2 * threads.length;
   const parent = new Int32Array(room), label = new Int32Array(room);
   const self = new Float64Array(room), samples = new Float64Array(room);
-  const children = new Map(), groupLabels = new Map();
+  const groupLabels = new Map(), children = new Int32Array(2 << Math.ceil(Math.log2(room))), mask = children.length - 1;
   let count = 1;
 
   const newLabel = (name, detail) => {
@@ -56,16 +55,16 @@ function mergeThreads(model, grouping, withIdle) {
     kinds.push(GROUP);
     return names.length - 1;
   };
+  // children is a hash table, at most half full; a place holds a node, 0 is free (the root is no child).
   const childOf = (node, ofLabel) => {
-    const key = node * labelsMost + ofLabel;
-    let child = children.get(key);
-    if (child === undefined) {
-      child = count++;
-      parent[child] = node;
-      label[child] = ofLabel;
-      children.set(key, child);
-    }
-    return child;
+    let at = (Math.imul(node, 0x9e3779b1) ^ Math.imul(ofLabel, 0x85ebca6b)) >>> 7 & mask;
+    for (let child; (child = children[at]); at = (at + 1) & mask)
+      if (parent[child] === node && label[child] === ofLabel)
+        return child;
+    children[at] = count;
+    parent[count] = node;
+    label[count] = ofLabel;
+    return count++;
   };
   parent[0] = -1;
   label[0] = newLabel("all", "");
@@ -88,20 +87,20 @@ function mergeThreads(model, grouping, withIdle) {
   return {count, parent, label, self, samples, names, files, kinds};
 }
 
-// Node numbers, the lightest first. Weight and number fit one double, mostly: then sorting is native.
+// Node numbers, the heaviest first. Weight and number fit one double, mostly: then sorting is native.
 function byWeight(total, count) {
   const order = new Float64Array(count);
   if ((total[0] + 1) * count < Number.MAX_SAFE_INTEGER) {
     for (let i = 0; i < count; i++)
-      order[i] = total[i] * count + (count - 1 - i);
+      order[i] = (total[0] - total[i]) * count + i;
     order.sort();
     for (let i = 0; i < count; i++)
-      order[i] = count - 1 - order[i] % count;
+      order[i] %= count;
     return order;
   }
   for (let i = 0; i < count; i++)
     order[i] = i;
-  return order.sort((a, b) => total[a] - total[b] || b - a);
+  return order.sort((a, b) => total[b] - total[a] || a - b);
 }
 
 function buildGraph(model, grouping, withIdle) {
@@ -112,18 +111,21 @@ function buildGraph(model, grouping, withIdle) {
     total[parent[i]] += total[i];
     totalSamples[parent[i]] += totalSamples[i];
   }
-  const first = new Int32Array(count).fill(-1), next = new Int32Array(count).fill(-1);
-  for (const node of byWeight(total, count)) {
+  // Lists of children, the lightest in front.
+  const lightest = new Int32Array(count).fill(-1), next = new Int32Array(count).fill(-1);
+  const order = byWeight(total, count);
+  for (let i = 0; i < count; i++) {
+    const node = order[i];
     if (node) {
-      next[node] = first[parent[node]];
-      first[parent[node]] = node;
+      next[node] = lightest[parent[node]];
+      lightest[parent[node]] = node;
     }
   }
-  return layOut(merged, total, totalSamples, first, next);
+  return layOut(merged, total, totalSamples, lightest, next);
 }
 
 // Number the nodes anew, in preorder, and give each its place: start … start + total of the whole.
-function layOut(merged, total, totalSamples, first, next) {
+function layOut(merged, total, totalSamples, lightest, next) {
   const {count, names, files, kinds} = merged;
   const graph = {
     count, names, files, kinds,
@@ -151,10 +153,8 @@ function layOut(merged, total, totalSamples, first, next) {
     graph.samples[id] = totalSamples[node];
     graph.selfSamples[id] = merged.samples[node];
     open[length++] = ~node;
-    const from = length;
-    for (let child = first[node]; child >= 0; child = next[child])
+    for (let child = lightest[node]; child >= 0; child = next[child])
       open[length++] = child;
-    open.subarray(from, length).reverse();
   }
   place(graph);
   return graph;
@@ -176,9 +176,17 @@ function place(graph) {
     graph.rows[depth[i]][used[depth[i]]++] = i;
 }
 
-// The first node of a row that ends right of x; the row's length if none does.
-function firstRightOf(graph, row, x) {
-  let low = 0, high = row.length;
+// The first node of a row, from the given one on, that ends right of x; the row's length if none does.
+function firstRightOf(graph, row, x, low = 0) {
+  let high = row.length;
+  // Mostly it is near: take steps of double the length first.
+  for (let step = 1; low + step < high; step *= 2) {
+    if (graph.start[row[low + step]] + graph.total[row[low + step]] > x) {
+      high = low + step + 1;
+      break;
+    }
+    low += step;
+  }
   while (low < high) {
     const middle = (low + high) >> 1;
     if (graph.start[row[middle]] + graph.total[row[middle]] > x)

@@ -181,7 +181,7 @@ class View {
         i++;
         continue;
       }
-      const pixel = Math.floor(x), next = Math.max(i + 1, firstRightOf(graph, row, from + (pixel + 1) / scale));
+      const pixel = Math.floor(x), next = Math.max(i + 1, firstRightOf(graph, row, from + (pixel + 1) / scale, i));
       const found = this.found !== null && this.anyFound(row, i, next);
       if (pixel > dustTo || found !== dustFound) {
         drawDust();
@@ -221,6 +221,12 @@ class View {
       return;
     c.fillStyle = aside && !found ? palette.quiet : palette.ink;
     c.fillText(text, from, y + ROW / 2);
+    // A process or thread has its number behind its name, if there is room.
+    const number = kind === GROUP && graph.files[label] !== "program" ? graph.files[label] : "";
+    if (number && this.widthOf(text) + this.widthOf(number) + 8 <= room) {
+      c.fillStyle = palette.quiet;
+      c.fillText(number, from + this.widthOf(text) + 8, y + ROW / 2);
+    }
   }
 
   widthOf(text) {
@@ -236,9 +242,7 @@ class View {
 
   // The name if it fits, else the short name, else as much of that as fits.
   fit(label, kind, room) {
-    const {names, files} = this.graph, mark = KIND_MARKS[kind];
-    const whole = kind === GROUP && files[label] && files[label] !== "program" ? `${names[label]}  ${files[label]}`
-                                                                                 : names[label] + mark;
+    const {names} = this.graph, mark = KIND_MARKS[kind], whole = names[label] + mark;
     if (whole.length < 300 && this.widthOf(whole) <= room)
       return whole;
     const short = shortName(names[label]) + mark;
