@@ -149,18 +149,6 @@ def test_long_stays_in_the_kernel_share_walks():
     assert account["answered"] > 5 * account["callchains"], account
 
 
-def test_signal_frames_on_an_alternate_stack_are_crossed():
-    hw.need_recording()
-    for walk in "auto", "deferred":
-        hw.record("-q", "-F", 1999, "--walk", walk, "--", hw.workload("sigs"), 2)
-        account = hw.stats("test.data")
-        assert share(account["complete"], account["answered"]) >= 0.98, (walk, account)
-        stacks = hw.folded("test.data")
-        inner = [stack for stack in stacks if "inner" in stack]
-        assert inner and all(stack.index("main") < stack.index("outer") < stack.index("raise_inner")
-                             < stack.index("inner") for stack in inner), inner[:3]
-
-
 def test_plt_stubs_and_the_vdso_are_walked():
     hw.need_recording()
     for name in "pltcall", "pltcall_ibt", "vdso":
