@@ -178,10 +178,20 @@ static void print_row(const struct flat_printer *printer, const struct hw_flat_r
 	fputs("\n", printer->out);
 }
 
+static bool is_shown(const struct flat_printer *printer, const struct hw_flat_row *row)
+{
+	uint64_t weight =
+	    hw_profile_weight(printer->profile, printer->options->by_total ? row->total : row->self);
+
+	return (double)weight * 100.0 >= printer->limits->percent * (double)printer->whole &&
+	       (weight || printer->limits->percent <= 0);
+}
+
+/* As wide as the names need, as far as the terminal goes. */
 static void set_columns(struct flat_printer *printer)
 {
 	unsigned keys = printer->flat->keys;
-	size_t used = 8 + 2 + BAR_COLUMNS + 12 + 2;
+	size_t used = 8 + 2 + BAR_COLUMNS + 12 + 2, needed = FUNCTION_COLUMNS_LEAST, room;
 
 	if (printer->limits->total)
 		used += 10;
@@ -189,9 +199,17 @@ static void set_columns(struct flat_printer *printer)
 		used += COMM_COLUMNS + 2 + 8 + 9;
 	if ((keys & HW_SORT_FRAME) == HW_SORT_FRAME)
 		used += FILE_COLUMNS / 2 + 2;
-	printer->function_columns = printer->style->width > used + FUNCTION_COLUMNS_LEAST
-	                                ? printer->style->width - used
-	                                : FUNCTION_COLUMNS_LEAST;
+	room = printer->style->width > used + needed ? printer->style->width - used : needed;
+	for (size_t i = 0; i < printer->flat->rows.count && needed < room; i++) {
+		const struct hw_flat_row *row = &printer->flat->rows.items[i];
+		uint32_t name = keys & HW_SORT_SYM ? row->function : row->file;
+
+		if (name == HW_FLAT_NONE || !is_shown(printer, row))
+			continue;
+		if (hw_text_columns(hw_names_text(&printer->flat->names, name)) + 4 > needed)
+			needed = hw_text_columns(hw_names_text(&printer->flat->names, name)) + 4;
+	}
+	printer->function_columns = needed < room ? needed : room;
 }
 
 int hw_print_flat(FILE *out, const struct hw_style *style, const struct hw_profile *profile,
@@ -199,7 +217,7 @@ int hw_print_flat(FILE *out, const struct hw_style *style, const struct hw_profi
                   const struct hw_print_limits *limits)
 {
 	struct flat_printer printer = {out, style, profile, flat, options, limits, 0, 0, 0};
-	uint64_t weight, rest = 0;
+	uint64_t rest = 0;
 	size_t left_out = 0;
 
 	printer.whole = hw_profile_weight(profile, profile->total);
@@ -211,9 +229,7 @@ int hw_print_flat(FILE *out, const struct hw_style *style, const struct hw_profi
 	for (size_t i = 0; i < flat->rows.count; i++) {
 		const struct hw_flat_row *row = &flat->rows.items[i];
 
-		weight = hw_profile_weight(profile, options->by_total ? row->total : row->self);
-		if ((double)weight * 100.0 < limits->percent * (double)printer.whole ||
-		    (!weight && limits->percent > 0)) {
+		if (!is_shown(&printer, row)) {
 			left_out++;
 			rest += hw_profile_weight(profile, row->self);
 			continue;

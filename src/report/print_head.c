@@ -82,7 +82,7 @@ static void print_samples(FILE *out, const struct hw_style *style, const struct 
 	if (profile->idle.samples && !profile->filtered)
 		fprintf(out, " busy (%s %%), %s idle (left out; --idle counts them)",
 		        hw_text_percent(busy, busy + idle).text, hw_text_count(profile->idle.samples).text);
-	else
+	else if (profile->total.samples != account->samples)
 		fprintf(out, " of %s", hw_text_count(account->samples).text);
 	if (profile->filtered)
 		fprintf(out, ", %s filtered out", hw_text_count(profile->filtered).text);
@@ -91,9 +91,13 @@ static void print_samples(FILE *out, const struct hw_style *style, const struct 
 	fputs("\n", out);
 	if (account->asked) {
 		label(out, style, "stacks");
-		fprintf(out, "%s %% of the user stacks asked for came, %s %% of these are complete\n",
-		        hw_text_percent(account->answered, account->asked).text,
-		        hw_text_percent(account->complete, account->answered).text);
+		fprintf(out, "%s %% of the user stacks asked for came",
+		        hw_text_percent(account->answered, account->asked).text);
+		if (account->ended[HW_END_UNSAID] == account->answered)
+			fputs("; the recorder does not say how complete\n", out);
+		else
+			fprintf(out, ", %s %% of these are complete\n",
+			        hw_text_percent(account->complete, account->answered).text);
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * The call tree as text. Only a place where calls part ways is indented; a chain of functions with one
- * callee each goes straight down, so that deep stacks stay on the screen. A file is named where it changes.
+ * The call tree as text. Only a place where calls part ways is indented; a function that runs nearly all of
+ * its caller's share stands straight below it, so that deep stacks stay on the screen. Plain recursion is
+ * one line, with how often. A file is named where it changes.
  */
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 #define PREFIX_COLUMNS_MOST 60
 #define NAME_COLUMNS_LEAST  30
+#define STRAIGHT_SHARE      0.8 /* of the caller's weight */
 
 struct tree_printer {
 	FILE *out;
@@ -57,7 +59,8 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static void print_frame(const struct tree_printer *printer, uint32_t id, size_t columns, const char **file)
+static void print_frame(const struct tree_printer *printer, uint32_t id, unsigned times, size_t columns,
+                        const char **file)
 {
 	const struct hw_frame *frame = hw_symbolizer_frame_by_id(printer->profile->symbolizer, id);
 	const char *mark = hw_frame_mark(frame), *name = base_name(frame->file);
@@ -69,6 +72,8 @@ static void print_frame(const struct tree_printer *printer, uint32_t id, size_t 
 	                     printer->style->ascii);
 	fputs(mark, printer->out);
 	hw_tone(printer->out, printer->style, HW_TONE_PLAIN);
+	if (times > 1)
+		fprintf(printer->out, printer->style->ascii ? " x%u" : " ×%u", times);
 	/* A marker's text says all, and the kernel's frames are marked. */
 	if ((!*file || strcmp(*file, frame->file)) && frame->kind != HW_FRAME_KERNEL &&
 	    !(known && frame->kind == HW_FRAME_UNKNOWN) && used + 4 < columns) {
@@ -92,9 +97,9 @@ static void print_group(const struct tree_printer *printer, const struct hw_tree
 		fprintf(printer->out, node->kind == HW_NODE_PROCESS ? "  pid %u" : "  tid %u", group->id);
 }
 
-/* One line; columns: how wide the prefix and the connector are. */
-static void print_node(const struct tree_printer *printer, uint32_t id, const char *connector, size_t columns,
-                       const char **file)
+/* One line; columns: how wide the prefix and the connector are; times: that the function calls itself. */
+static void print_node(const struct tree_printer *printer, uint32_t id, unsigned times, const char *connector,
+                       size_t columns, const char **file)
 {
 	const struct hw_tree_node *node = &printer->tree->nodes.items[id];
 	size_t rest = printer->style->width > columns + 22 + NAME_COLUMNS_LEAST
@@ -111,7 +116,7 @@ static void print_node(const struct tree_printer *printer, uint32_t id, const ch
 	fputs(connector, printer->out);
 	hw_tone(printer->out, printer->style, HW_TONE_PLAIN);
 	if (node->kind == HW_NODE_FRAME)
-		print_frame(printer, node->label, rest, file);
+		print_frame(printer, node->label, times, rest, file);
 	else
 		print_group(printer, node, rest);
 	fputs("\n", printer->out);
@@ -139,7 +144,46 @@ static int grow_prefix(struct tree_printer *printer, const char *more)
 }
 
 /*
- * Print a node and go down its chain of only children; then open the branch where it parts, or none.
+ * Print a node, and down from it what is plain recursion: the same function with the same samples. Returns
+ * the innermost of these.
+ */
+static uint32_t print_recursion(const struct tree_printer *printer, uint32_t id, const char *connector,
+                                size_t columns, const char **file)
+{
+	const struct hw_tree_node *nodes = printer->tree->nodes.items;
+	unsigned times = 1;
+	uint32_t inner = id;
+
+	while (nodes[inner].kind == HW_NODE_FRAME && nodes[inner].first_child != HW_NO_NODE) {
+		const struct hw_tree_node *callee = &nodes[nodes[inner].first_child];
+
+		if (callee->kind != HW_NODE_FRAME || callee->label != nodes[inner].label ||
+		    callee->total.samples != nodes[inner].total.samples)
+			break;
+		inner = nodes[inner].first_child;
+		times++;
+	}
+	/* What the innermost ran itself is what the line ran itself. */
+	print_node(printer, inner, times, connector, columns, file);
+	return inner;
+}
+
+/* Whether a callee stands straight below its caller: it is alone, and runs most of its share. */
+static bool goes_straight(struct tree_printer *printer, uint32_t caller, uint32_t callee)
+{
+	const struct hw_tree_node *nodes = printer->tree->nodes.items;
+
+	/* What a process or thread runs stands below it, even if there is only one thing. */
+	if (callee == HW_NO_NODE || nodes[caller].kind != HW_NODE_FRAME)
+		return false;
+	if ((double)weight_of(printer, callee) < STRAIGHT_SHARE * (double)weight_of(printer, caller))
+		return false;
+	return nodes[callee].next_sibling == HW_NO_NODE ||
+	       (double)weight_of(printer, nodes[callee].next_sibling) < printer->least;
+}
+
+/*
+ * Print a node and go down its chain as long as that goes straight; then open the branch where it parts.
  * The prefix is that of the node's children when this returns.
  */
 static int print_chain(struct tree_printer *printer, uint32_t id, const char *connector, const char *below,
@@ -148,21 +192,17 @@ static int print_chain(struct tree_printer *printer, uint32_t id, const char *co
 	const struct hw_tree_node *nodes = printer->tree->nodes.items;
 	bool grown = columns < PREFIX_COLUMNS_MOST && connector[0];
 	struct branch branch;
-	uint32_t first, second;
+	uint32_t first;
 
-	print_node(printer, id, connector, columns, &file);
+	id = print_recursion(printer, id, connector, columns, &file);
 	if (grown && grow_prefix(printer, below))
 		return -ENOMEM;
 	while (1) {
 		first = shown(printer, nodes[id].first_child);
-		/* What a process or thread runs stands below it, even if there is only one thing. */
-		if (first == HW_NO_NODE || nodes[id].kind != HW_NODE_FRAME)
+		if (!goes_straight(printer, id, first))
 			break;
-		second = shown(printer, nodes[first].next_sibling);
-		if (second != HW_NO_NODE)
-			break;
-		id = first;
-		print_node(printer, id, "", columns, &file);
+		shown(printer, nodes[first].next_sibling); /* counts what is left out */
+		id = print_recursion(printer, first, "", columns, &file);
 	}
 	branch = (struct branch){first, printer->prefix.count, columns, file};
 	return array_push(&printer->branches, branch);

@@ -40,7 +40,7 @@ Object.assign(Page.prototype, {
     }
     if (asked)
       chips.push(chip(formatPercent(answered, asked), "user stacks answered", answered / asked < .99 ? "warn" : ""));
-    if (complete)
+    if (answered > count("unsaid"))
       chips.push(chip(formatPercent(complete, answered), "of these complete", complete / answered >= .99 ? "good" : "warn"));
     chips.push(chip(formatCount(lost), "lost", lost ? "warn" : ""));
     return chips;
