@@ -15,6 +15,7 @@
 
 #define WORDS       20000
 #define WORD_LENGTH 12
+#define KEPT        __attribute__((noinline)) /* to be seen under its own name */
 
 static uint64_t deadline;
 static volatile double sink;
@@ -23,7 +24,7 @@ static volatile double sink;
 
 static double parse_sum(const char **text);
 
-static double parse_number(const char **text)
+KEPT static double parse_number(const char **text)
 {
 	double value = 0;
 
@@ -32,7 +33,7 @@ static double parse_number(const char **text)
 	return value;
 }
 
-static double parse_factor(const char **text)
+KEPT static double parse_factor(const char **text)
 {
 	double value;
 
@@ -45,7 +46,7 @@ static double parse_factor(const char **text)
 	return value;
 }
 
-static double parse_product(const char **text)
+KEPT static double parse_product(const char **text)
 {
 	double value = parse_factor(text);
 
@@ -56,7 +57,7 @@ static double parse_product(const char **text)
 	return value;
 }
 
-static double parse_sum(const char **text)
+KEPT static double parse_sum(const char **text)
 {
 	double value = parse_product(text);
 
@@ -67,7 +68,7 @@ static double parse_sum(const char **text)
 	return value;
 }
 
-static void evaluate_arithmetic(void)
+KEPT static void evaluate_arithmetic(void)
 {
 	static const char formula[] =
 	    "1+2*(3+4*(5+6*(7+8*(9+10*(11+12*(13+14*(15+16*(17+18*(19+20))))))))+21)*22";
@@ -86,7 +87,7 @@ static int compare_words(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-static void sort_words(void)
+KEPT static void sort_words(void)
 {
 	char(*words)[WORD_LENGTH] = calloc(WORDS, WORD_LENGTH);
 	uint32_t seed = 12345;
@@ -105,7 +106,7 @@ static void sort_words(void)
 
 /* ---- files ---- */
 
-static uint64_t count_lines(int file)
+KEPT static uint64_t count_lines(int file)
 {
 	static __thread char block[1 << 16];
 	uint64_t lines = 0;
@@ -117,7 +118,7 @@ static uint64_t count_lines(int file)
 	return lines;
 }
 
-static void read_files(void)
+KEPT static void read_files(void)
 {
 	static const char *const paths[] = {"/proc/self/smaps", "/proc/self/exe", "/proc/meminfo",
 	                                    "/proc/stat"};

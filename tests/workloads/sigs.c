@@ -19,8 +19,8 @@ static volatile sig_atomic_t outer_count, inner_count;
 static void inner(int number)
 {
 	(void)number;
-	inner_count++;
 	chain_call(5, chain_burn, 400000);
+	inner_count++; /* after the call, so that it is no tail call */
 }
 
 static uint64_t raise_inner(uint64_t argument)
@@ -33,8 +33,8 @@ static uint64_t raise_inner(uint64_t argument)
 static void outer(int number)
 {
 	(void)number;
-	outer_count++;
 	chain_call(7, raise_inner, 0);
+	outer_count++;
 }
 
 int main(int argc, char **argv)
