@@ -11,6 +11,7 @@
 #define HW_SYMBOL_SYMBOL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -79,5 +80,19 @@ struct hw_place {
 };
 int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
                         bool want_line, struct hw_place *place);
+
+/*
+ * The functions that an address is in, innermost first: those inlined there, then the function itself, which
+ * is always the last one. Without debug information it is the only one, without a source.
+ */
+struct hw_line {
+	const char *function; /* demangled; NULL: not known. Strings are owned by the symbolizer */
+	const char *source;   /* path of the source file as the compiler had it; NULL: not known */
+	int line;             /* 0: not known */
+	bool inlined;         /* into the next one */
+};
+/* How many lines there are, at most max; at least 1. */
+size_t hw_symbolizer_lines(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
+                           struct hw_line *lines, size_t max);
 
 #endif

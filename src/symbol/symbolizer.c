@@ -458,3 +458,15 @@ int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t
 	place->file_offset = map ? lookup - map->start + map->offset : lookup;
 	return found.symbol ? 0 : -ENOENT;
 }
+
+size_t hw_symbolizer_lines(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
+                           struct hw_line *lines, size_t max)
+{
+	struct hw_place place;
+
+	if (!max)
+		return 0;
+	hw_symbolizer_place(symbolizer, pid, lookup, kernel, true, &place);
+	lines[0] = (struct hw_line){.function = place.function, .source = place.source, .line = place.line};
+	return 1;
+}
