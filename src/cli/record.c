@@ -474,6 +474,7 @@ int hw_cmd_record(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file size is a failed write, which is told */
 	r = record(&recorder, argc, argv, &err);
 	status = recorder.child.pid > 0 ? hw_child_finish(&recorder.child, stop_asked) : 0;
 	if (r && recorder.child.failure)

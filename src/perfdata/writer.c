@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * What orders what: records go into a buffer, the buffer to the end of the file, and only then the header's
+ * data.size grows. So data.size never promises what is not there, and always ends after a whole record (perf
+ * stops at a torn one). The feature bits come last of all; a file that has none was not closed.
+ */
 #include "perfdata/writer.h"
 
 #include <fcntl.h>
@@ -6,346 +11,460 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <time.h>
 
-#define BUFFER_BYTES (1u << 20)
-#define ATTRS_OFFSET sizeof(struct hw_file_header)
+#include "perfdata/create.h"
+#include "perfdata/encode.h"
+
+#define BUFFER_BYTES_DEFAULT (1u << 20)
+#define SECTIONS_MAX         64 /* features 0 to 63: we write none beyond */
+
+static const enum hw_feature early_features[] = {
+    HW_FEATURE_HOSTNAME, HW_FEATURE_OSRELEASE,  HW_FEATURE_VERSION, HW_FEATURE_ARCH,
+    HW_FEATURE_NRCPUS,   HW_FEATURE_CPUDESC,    HW_FEATURE_CPUID,   HW_FEATURE_TOTAL_MEM,
+    HW_FEATURE_CMDLINE,  HW_FEATURE_EVENT_DESC, HW_FEATURE_CLOCKID, HW_FEATURE_CLOCK_DATA,
+};
+#define EARLY_COUNT (sizeof(early_features) / sizeof(*early_features))
 
 struct hw_writer {
 	int fd;
 	char *path;
-	char *buffer;
-	size_t filled;
-	uint64_t data_offset, data_size; /* bytes that stand in the file */
-	int failure;                     /* the first one, kept */
-	struct hw_error error;
+	struct hw_error failure; /* the first failed write; code 0: none */
 	struct hw_file_header header;
-	struct hw_writer_options options;
-	struct hw_writer_event event;
-	char *event_name;
-	struct hw_this_machine here;
-	uint64_t first_ns, last_ns;
-	bool any_since_round;
+	struct hw_file_section sections[SECTIONS_MAX]; /* of the features; size 0: not there */
+
+	uint8_t *buffer; /* whole records, not yet in the file */
+	size_t buffered, buffer_size;
+	uint64_t position; /* where the buffer goes, bytes from the start of the file */
+
+	uint64_t sample_type;
+	bool sample_id_all;
+	uint64_t first_sample_ns, last_sample_ns;   /* 0: no sample yet */
+	uint64_t youngest_ns;                       /* of all records */
+	uint64_t youngest_at_round_ns, promised_ns; /* see hw_writer_round */
+	uint64_t late;
+	bool unrounded; /* something came since the last round */
+
+	struct hw_bytes build_ids;
 };
 
-static int fail(struct hw_writer *writer, int code, const char *what, struct hw_error *err)
+/* ---- writing ---- */
+
+/* Write all of it; *done says how much is in the file, even on failure. */
+static int write_at(int fd, const void *data, size_t size, uint64_t position, size_t *done)
 {
-	if (!writer->failure) {
-		writer->failure =
-		    hw_fail(&writer->error, code, "cannot %s %s: %s%s", what, writer->path, strerror(-code),
-		            code == -ENOSPC ? "; what was written so far is readable, free some space" : "");
-	}
-	if (err)
-		*err = writer->error;
-	return writer->failure;
-}
+	*done = 0;
+	while (*done < size) {
+		ssize_t n = pwrite(fd, (const char *)data + *done, size - *done, (off_t)(position + *done));
 
-static int write_at(int fd, const void *bytes, size_t size, uint64_t offset)
-{
-	const char *at = bytes;
-
-	while (size) {
-		ssize_t done = pwrite(fd, at, size, (off_t)offset);
-
-		if (done < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR)
 			continue;
-		if (done <= 0)
-			return done ? -errno : -ENOSPC;
-		at += done;
-		offset += (uint64_t)done;
-		size -= (size_t)done;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		*done += (size_t)n;
 	}
 	return 0;
 }
 
-static int open_output(const char *path, const struct hw_writer_options *options, int *fd,
-                       struct hw_error *err)
+static int fail_write(struct hw_writer *w, int code, struct hw_error *err)
 {
-	mode_t mode = options->mode ? options->mode : 0600;
-	struct stat st;
-	char old[4096];
-
-	if (!lstat(path, &st)) {
-		if (S_ISLNK(st.st_mode))
-			return hw_fail(err, -ELOOP, "%s is a symbolic link: name the file itself", path);
-		if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
-			return hw_fail(err, -EINVAL, "%s is not a regular file", path);
-		if (S_ISREG(st.st_mode) && (size_t)snprintf(old, sizeof(old), "%s.old", path) < sizeof(old) &&
-		    rename(path, old))
-			return hw_fail(err, -errno, "cannot keep %s as %s: %s", path, old, strerror(errno));
-	}
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
-	if (*fd < 0)
-		return hw_fail(err, -errno, "cannot write %s: %s", path, strerror(errno));
-	if (options->uid != (uid_t)-1 && fchown(*fd, options->uid, options->gid))
-		return hw_fail(err, -errno, "cannot give %s to its user: %s", path, strerror(errno));
-	return 0;
+	if (!w->failure.code)
+		hw_fail(&w->failure, code, "cannot write to %s: %s; what was recorded before is kept",
+		        w->path, strerror(-code));
+	if (err)
+		*err = w->failure;
+	return w->failure.code;
 }
 
-int hw_writer_open(const char *path, const struct hw_writer_options *options, struct hw_writer **result,
-                   struct hw_error *err)
+static int write_header(struct hw_writer *w)
 {
-	struct hw_writer *writer = calloc(1, sizeof(*writer));
-	char attr[HW_ATTR_SIZE_NEWEST + 16] = {0};
-	size_t attr_size;
+	size_t done;
+
+	w->header.data.size = w->position - w->header.data.offset;
+	return write_at(w->fd, &w->header, sizeof(w->header), 0, &done);
+}
+
+/* How many bytes of the buffer's first size bytes are whole records. */
+static size_t whole_records(const struct hw_writer *w, size_t size)
+{
+	size_t end = 0;
+
+	for (;;) {
+		struct perf_event_header header;
+
+		if (size - end < sizeof(header))
+			return end;
+		memcpy(&header, w->buffer + end, sizeof(header));
+		if (header.size > size - end)
+			return end;
+		end += header.size;
+	}
+}
+
+int hw_writer_flush(struct hw_writer *w, struct hw_error *err)
+{
+	size_t done;
 	int r;
 
-	if (!writer)
-		return hw_fail(err, -ENOMEM, "out of memory");
-	writer->fd = -1;
-	writer->path = strdup(path);
-	writer->buffer = malloc(BUFFER_BYTES);
-	writer->options = *options;
-	writer->event = options->events[0];
-	writer->event_name = strdup(options->events[0].name);
-	r = writer->path && writer->buffer && writer->event_name
-	        ? open_output(path, options, &writer->fd, err)
-	        : hw_fail(err, -ENOMEM, "out of memory");
-	if (r) {
-		hw_writer_close(writer, NULL);
-		return r;
-	}
-	hw_machine_this(&writer->here, CLOCK_MONOTONIC);
-	attr_size = writer->event.attr.size ? writer->event.attr.size : 128;
-	if (attr_size > HW_ATTR_SIZE_NEWEST)
-		attr_size = HW_ATTR_SIZE_NEWEST;
-	writer->event.attr.size = (uint32_t)attr_size;
-	memcpy(attr, &writer->event.attr,
-	       attr_size < sizeof(writer->event.attr) ? attr_size : sizeof(writer->event.attr));
-	writer->header.magic = HW_FILE_MAGIC;
-	writer->header.size = sizeof(writer->header);
-	writer->header.attr_size = attr_size + sizeof(struct hw_file_section);
-	writer->header.attrs.offset = ATTRS_OFFSET;
-	writer->header.attrs.size = writer->header.attr_size;
-	writer->data_offset = ATTRS_OFFSET + writer->header.attr_size;
-	writer->header.data.offset = writer->data_offset;
-	r = write_at(writer->fd, &writer->header, sizeof(writer->header), 0);
-	if (!r)
-		r = write_at(writer->fd, attr, writer->header.attr_size, ATTRS_OFFSET);
-	if (r) {
-		fail(writer, r, "write", err);
-		hw_writer_close(writer, NULL);
-		return r;
-	}
-	*result = writer;
-	return 0;
-}
-
-int hw_writer_flush(struct hw_writer *writer, struct hw_error *err)
-{
-	int r;
-
-	if (writer->failure)
-		return fail(writer, writer->failure, "write", err);
-	if (!writer->filled)
+	if (w->failure.code)
+		return fail_write(w, w->failure.code, err);
+	if (!w->buffered)
 		return 0;
-	r = write_at(writer->fd, writer->buffer, writer->filled, writer->data_offset + writer->data_size);
+	r = write_at(w->fd, w->buffer, w->buffered, w->position, &done);
 	if (r)
-		return fail(writer, r, "write", err);
-	writer->data_size += writer->filled;
-	writer->filled = 0;
-	writer->header.data.size = writer->data_size;
-	r = write_at(writer->fd, &writer->header, sizeof(writer->header), 0);
-	return r ? fail(writer, r, "write", err) : 0;
+		done = whole_records(w, done);
+	w->position += done;
+	w->buffered = 0;
+	/* Nothing more to be done where cutting fails: data.size says where the records end. */
+	if (r && ftruncate(w->fd, (off_t)w->position))
+		done = 0;
+	if (!r)
+		r = write_header(w);
+	else
+		write_header(w);
+	return r ? fail_write(w, r, err) : 0;
 }
 
-/* Where a record of ours says its time; 0: nowhere. */
-static uint64_t record_time(const struct perf_event_header *record)
-{
-	const uint64_t *words = (const uint64_t *)record;
-	size_t count = record->size / 8;
+/* ---- appending ---- */
 
-	if (record->type == PERF_RECORD_SAMPLE)
-		return count > 3 ? words[3] : 0;
-	return record->type < PERF_RECORD_USER_TYPE_START && count > 3 ? words[count - 2] : 0;
+/*
+ * The time of a record, 0 if it has none: in a sample after IDENTIFIER, IP and TID, else in the sample_id
+ * at the record's end, which lists TID, TIME, ID, STREAM_ID, CPU, IDENTIFIER.
+ */
+static uint64_t record_time(const struct hw_writer *w, const struct perf_event_header *record)
+{
+	uint64_t type = w->sample_type, time;
+	size_t at;
+
+	if (!(type & PERF_SAMPLE_TIME) || record->type >= PERF_RECORD_USER_TYPE_START)
+		return 0;
+	if (record->type == PERF_RECORD_SAMPLE) {
+		at = 8 * (1 + !!(type & PERF_SAMPLE_IDENTIFIER) + !!(type & PERF_SAMPLE_IP) +
+		          !!(type & PERF_SAMPLE_TID));
+	} else {
+		size_t tail = 8 * (1 + !!(type & PERF_SAMPLE_ID) + !!(type & PERF_SAMPLE_STREAM_ID) +
+		                   !!(type & PERF_SAMPLE_CPU) + !!(type & PERF_SAMPLE_IDENTIFIER));
+
+		if (!w->sample_id_all || record->size < sizeof(*record) + tail)
+			return 0;
+		at = record->size - tail;
+	}
+	if (at + sizeof(time) > record->size)
+		return 0;
+	memcpy(&time, (const char *)record + at, sizeof(time));
+	return time;
 }
 
-int hw_writer_append(struct hw_writer *writer, const struct perf_event_header *record, struct hw_error *err)
+static void note_time(struct hw_writer *w, const struct perf_event_header *record)
 {
-	uint64_t time_ns;
+	uint64_t time = record_time(w, record);
+
+	if (!time)
+		return; /* readers do not sort these */
+	w->unrounded = true;
+	if (time < w->promised_ns)
+		w->late++;
+	if (time > w->youngest_ns)
+		w->youngest_ns = time;
+	if (record->type != PERF_RECORD_SAMPLE)
+		return;
+	if (!w->first_sample_ns || time < w->first_sample_ns)
+		w->first_sample_ns = time;
+	if (time > w->last_sample_ns)
+		w->last_sample_ns = time;
+}
+
+int hw_writer_append(struct hw_writer *w, const struct perf_event_header *record, struct hw_error *err)
+{
 	int r;
 
+	if (w->failure.code)
+		return fail_write(w, w->failure.code, err);
 	if (record->size < sizeof(*record) || record->size % 8)
-		return hw_fail(err, -EINVAL, "a record of %u bytes is none", record->size);
-	if (writer->failure)
-		return fail(writer, writer->failure, "write", err);
-	if (writer->filled + record->size > BUFFER_BYTES) {
-		r = hw_writer_flush(writer, err);
+		return hw_fail(err, -EINVAL, "record of type %u has %u bytes, not a multiple of 8 from 8 on",
+		               record->type, record->size);
+	if (record->size > w->buffer_size - w->buffered) {
+		r = hw_writer_flush(w, err);
 		if (r)
 			return r;
 	}
-	memcpy(writer->buffer + writer->filled, record, record->size);
-	writer->filled += record->size;
-	writer->any_since_round = true;
-	time_ns = record_time(record);
-	if (time_ns && record->type == PERF_RECORD_SAMPLE) {
-		if (!writer->first_ns || time_ns < writer->first_ns)
-			writer->first_ns = time_ns;
-		if (time_ns > writer->last_ns)
-			writer->last_ns = time_ns;
-	}
+	memcpy(w->buffer + w->buffered, record, record->size);
+	w->buffered += record->size;
+	note_time(w, record);
 	return 0;
 }
 
-int hw_writer_round(struct hw_writer *writer, struct hw_error *err)
+int hw_writer_round(struct hw_writer *w, struct hw_error *err)
 {
-	struct perf_event_header round = {.type = PERF_RECORD_FINISHED_ROUND, .size = sizeof(round)};
+	const struct perf_event_header round = {.type = PERF_RECORD_FINISHED_ROUND, .size = sizeof(round)};
 	int r;
 
-	if (!writer->any_since_round)
+	if (!w->unrounded)
 		return 0;
-	r = hw_writer_append(writer, &round, err);
-	writer->any_since_round = false;
-	return r;
-}
-
-uint64_t hw_writer_bytes(const struct hw_writer *writer)
-{
-	return writer->data_offset + writer->data_size + writer->filled;
-}
-
-uint64_t hw_writer_late(const struct hw_writer *writer)
-{
-	(void)writer;
+	r = hw_writer_append(w, &round, err);
+	if (r)
+		return r;
+	w->promised_ns = w->youngest_at_round_ns;
+	w->youngest_at_round_ns = w->youngest_ns;
+	w->unrounded = false;
 	return 0;
 }
 
-/* ---- header features, behind the data ---- */
-
-struct features {
-	char *bytes;
-	size_t size;
-	struct hw_file_section sections[HW_FEATURE_COUNT];
-	uint64_t present[4];
-};
-
-static void put(FILE *out, const void *bytes, size_t size)
+int hw_writer_build_id(struct hw_writer *w, uint16_t misc, pid_t pid, const uint8_t *build_id, size_t size,
+                       const char *path, struct hw_error *err)
 {
-	fwrite(bytes, 1, size, out);
+	int r = hw_feature_encode_build_id(misc, pid, build_id, size, path, &w->build_ids);
+
+	if (r == -EINVAL)
+		return hw_fail(err, r, "build ID of %zu bytes, or the path of its file, does not fit", size);
+	return r ? hw_fail(err, r, "out of memory for build IDs") : 0;
 }
 
-static void put_u32(FILE *out, uint32_t value)
+uint64_t hw_writer_bytes(const struct hw_writer *w)
 {
-	put(out, &value, sizeof(value));
+	return w->position + w->buffered;
 }
 
-static void put_string(FILE *out, const char *text)
+uint64_t hw_writer_late(const struct hw_writer *w)
 {
-	char pad[HW_FEATURE_STRING_ALIGN] = {0};
-	size_t length = strlen(text) + 1;
-	size_t padded =
-	    (length + HW_FEATURE_STRING_ALIGN - 1) / HW_FEATURE_STRING_ALIGN * HW_FEATURE_STRING_ALIGN;
-
-	put_u32(out, (uint32_t)padded);
-	put(out, text, length);
-	put(out, pad, padded - length);
+	return w->late;
 }
 
-static void put_feature(const struct hw_writer *w, FILE *out, unsigned int feature)
-{
-	const struct hw_machine *m = &w->here.machine;
-	uint64_t times[2] = {w->first_ns, w->last_ns}, memory_kib = m->memory_bytes / 1024;
-	char version[96];
+/* ---- opening ---- */
 
-	switch (feature) {
-	case HW_FEATURE_HOSTNAME:
-		put_string(out, m->hostname ? m->hostname : "");
-		break;
-	case HW_FEATURE_OSRELEASE:
-		put_string(out, m->os_release ? m->os_release : "");
-		break;
-	case HW_FEATURE_VERSION:
-		snprintf(version, sizeof(version), "homeward %s (%s)", HW_VERSION,
-		         w->options.backend ? w->options.backend : "?");
-		put_string(out, version);
-		break;
-	case HW_FEATURE_ARCH:
-		put_string(out, m->arch ? m->arch : "");
-		break;
-	case HW_FEATURE_CPUDESC:
-		put_string(out, m->cpu_description ? m->cpu_description : "");
-		break;
-	case HW_FEATURE_NRCPUS:
-		put_u32(out, m->cpus_available);
-		put_u32(out, m->cpus_online);
-		break;
-	case HW_FEATURE_TOTAL_MEM:
-		put(out, &memory_kib, sizeof(memory_kib));
-		break;
-	case HW_FEATURE_CMDLINE:
-		put_u32(out, (uint32_t)w->options.command_count);
-		for (size_t i = 0; i < w->options.command_count; i++)
-			put_string(out, w->options.command[i]);
-		break;
-	case HW_FEATURE_EVENT_DESC:
-		put_u32(out, 1);
-		put_u32(out, w->event.attr.size);
-		put(out, &w->event.attr,
-		    sizeof(w->event.attr) < w->event.attr.size ? sizeof(w->event.attr) : w->event.attr.size);
-		for (size_t i = sizeof(w->event.attr); i < w->event.attr.size; i++)
-			fputc(0, out);
-		put_u32(out, 0);
-		put_string(out, w->event_name);
-		break;
-	case HW_FEATURE_SAMPLE_TIME:
-		put(out, times, sizeof(times));
-		break;
+static int check_events(const struct hw_writer_options *o, struct hw_error *err)
+{
+	const struct hw_writer_event *events = o->events;
+
+	if (!o->event_count || o->event_count > 1024)
+		return hw_fail(err, -EINVAL, "a perf.data file needs 1 to 1024 events, not %zu",
+		               o->event_count);
+	for (size_t i = 0; i < o->event_count; i++) {
+		uint32_t size = events[i].attr.size;
+
+		if (size && (size < HW_ATTR_SIZE_MIN || size > HW_ATTR_SIZE_NEWEST || size % 8))
+			return hw_fail(err, -EINVAL, "event %s: attribute of %u bytes, not 64 to %d",
+			               events[i].name, size, HW_ATTR_SIZE_NEWEST);
+		if (size != events[0].attr.size || events[i].attr.sample_type != events[0].attr.sample_type)
+			return hw_fail(err, -EINVAL, "event %s: size or sample type is not that of %s",
+			               events[i].name, events[0].name);
+		if (events[i].id_count > 65536)
+			return hw_fail(err, -EINVAL, "event %s: more than 65536 ids", events[i].name);
 	}
+	return 0;
 }
 
-static int write_features(struct hw_writer *writer)
+static void image_attr(const struct perf_event_attr *attr, struct hw_attr_image *image)
 {
-	static const unsigned int features[] = {
-	    HW_FEATURE_HOSTNAME,   HW_FEATURE_OSRELEASE,  HW_FEATURE_VERSION,   HW_FEATURE_ARCH,
-	    HW_FEATURE_NRCPUS,     HW_FEATURE_CPUDESC,    HW_FEATURE_TOTAL_MEM, HW_FEATURE_CMDLINE,
-	    HW_FEATURE_EVENT_DESC, HW_FEATURE_SAMPLE_TIME};
-	enum { COUNT = sizeof(features) / sizeof(features[0]) };
-	struct hw_file_section sections[COUNT];
-	uint64_t table = writer->data_offset + writer->data_size, at = table + sizeof(sections);
-	char *bytes = NULL;
-	size_t size = 0, before;
-	FILE *out = open_memstream(&bytes, &size);
-	int r;
+	memset(image, 0, sizeof(*image));
+	image->size = attr->size ? attr->size : PERF_ATTR_SIZE_VER7;
+	memcpy(image->bytes, attr, image->size < sizeof(*attr) ? image->size : sizeof(*attr));
+	memcpy(image->bytes + offsetof(struct perf_event_attr, size), &image->size, sizeof(image->size));
+}
 
-	if (!out)
+/* ids and attrs, right after the header */
+static int put_attrs(struct hw_writer *w, const struct hw_feature_input *input, struct hw_bytes *bytes)
+{
+	const struct hw_writer_options *o = input->options;
+	struct hw_file_section ids = {.offset = sizeof(struct hw_file_header)};
+
+	for (size_t i = 0; i < o->event_count; i++)
+		if (hw_bytes_put(bytes, o->events[i].ids, o->events[i].id_count * sizeof(uint64_t)))
+			return -ENOMEM;
+	w->header.attr_size = input->attrs[0].size + sizeof(ids);
+	w->header.attrs.offset = bytes->count;
+	w->header.attrs.size = o->event_count * w->header.attr_size;
+	for (size_t i = 0; i < o->event_count; i++) {
+		ids.size = o->events[i].id_count * sizeof(uint64_t);
+		if (hw_bytes_put(bytes, input->attrs[i].bytes, input->attrs[i].size) ||
+		    hw_bytes_put(bytes, &ids, sizeof(ids)))
+			return -ENOMEM;
+		ids.offset += ids.size;
+	}
+	return 0;
+}
+
+/* Early features: header and table first with the room they need at most, then payloads. */
+static int put_early(struct hw_writer *w, const struct hw_feature_input *input, struct hw_bytes *bytes)
+{
+	struct hw_early_header early = {.magic = HW_EARLY_MAGIC};
+	size_t start = bytes->count, table = start + sizeof(early);
+
+	if (hw_bytes_put_zeros(bytes, sizeof(early) + EARLY_COUNT * sizeof(struct hw_file_section)))
 		return -ENOMEM;
-	for (size_t i = 0; i < COUNT; i++) {
-		fflush(out);
-		before = size;
-		put_feature(writer, out, features[i]);
-		fflush(out);
-		sections[i].offset = at + before;
-		sections[i].size = size - before;
-		writer->header.features[features[i] / 64] |= 1ull << features[i] % 64;
+	for (size_t i = 0; i < EARLY_COUNT; i++) {
+		enum hw_feature feature = early_features[i];
+		struct hw_file_section section = {.offset = bytes->count};
+		int r = hw_feature_encode(feature, input, bytes);
+
+		if (r == -ENOENT)
+			continue;
+		if (r)
+			return r;
+		section.size = bytes->count - section.offset;
+		w->sections[feature] = section;
+		memcpy(bytes->items + table, &section, sizeof(section));
+		table += sizeof(section);
+		early.features |= 1ull << feature;
 	}
-	fclose(out);
-	r = write_at(writer->fd, sections, sizeof(sections), table);
+	memcpy(bytes->items + start, &early, sizeof(early));
+	return hw_bytes_put_zeros(bytes, -bytes->count % 8);
+}
+
+static int put_beginning(struct hw_writer *w, const struct hw_writer_options *o, struct hw_bytes *bytes)
+{
+	struct hw_feature_input input = {.options = o, .machine = o->machine};
+	const struct perf_event_attr *attr = &o->events[0].attr;
+	struct hw_this_machine here;
+	struct hw_attr_image *attrs;
+	int r = -ENOMEM;
+
+	if (!input.machine) {
+		hw_machine_this(&here, attr->use_clockid ? attr->clockid : -1);
+		input.machine = &here.machine;
+	}
+	attrs = calloc(o->event_count, sizeof(*attrs));
+	if (!attrs)
+		return -ENOMEM;
+	for (size_t i = 0; i < o->event_count; i++)
+		image_attr(&o->events[i].attr, &attrs[i]);
+	input.attrs = attrs;
+	w->header.magic = HW_FILE_MAGIC;
+	w->header.size = sizeof(w->header);
+	if (hw_bytes_put_zeros(bytes, sizeof(w->header)))
+		goto out;
+	r = put_attrs(w, &input, bytes);
 	if (!r)
-		r = write_at(writer->fd, bytes, size, at);
+		r = put_early(w, &input, bytes);
+	w->header.data.offset = w->position = bytes->count;
 	if (!r)
-		r = write_at(writer->fd, &writer->header, sizeof(writer->header), 0);
-	free(bytes);
+		memcpy(bytes->items, &w->header, sizeof(w->header));
+out:
+	free(attrs);
 	return r;
 }
 
-int hw_writer_close(struct hw_writer *writer, struct hw_error *err)
+static void writer_free(struct hw_writer *w)
 {
-	int r = 0;
+	if (w->fd >= 0)
+		close(w->fd);
+	array_free(&w->build_ids);
+	free(w->buffer);
+	free(w->path);
+	free(w);
+}
 
-	if (!writer)
-		return 0;
-	if (writer->fd >= 0) {
-		r = hw_writer_flush(writer, err);
-		if (!r) {
-			r = write_features(writer);
-			if (r)
-				r = fail(writer, r, "finish", err);
-		}
-		close(writer->fd);
+int hw_writer_open(const char *path, const struct hw_writer_options *o, struct hw_writer **writer,
+                   struct hw_error *err)
+{
+	struct hw_bytes beginning = {0};
+	struct hw_writer *w;
+	size_t done;
+	int r = check_events(o, err);
+
+	if (r)
+		return r;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return hw_fail(err, -ENOMEM, "out of memory opening %s", path);
+	w->fd = -1;
+	w->buffer_size = o->buffer_bytes ? o->buffer_bytes : BUFFER_BYTES_DEFAULT;
+	if (w->buffer_size < 65536)
+		w->buffer_size = 65536;
+	w->sample_type = o->events[0].attr.sample_type;
+	w->sample_id_all = o->events[0].attr.sample_id_all;
+	w->path = strdup(path);
+	w->buffer = malloc(w->buffer_size);
+	if (!w->path || !w->buffer || put_beginning(w, o, &beginning)) {
+		r = hw_fail(err, -ENOMEM, "out of memory opening %s", path);
+		goto out;
 	}
-	free(writer->event_name);
-	free(writer->buffer);
-	free(writer->path);
-	free(writer);
+	w->fd = r = hw_create_recording(path, o->mode ? o->mode : 0600, o->uid, o->gid, err);
+	if (r < 0)
+		goto out;
+	r = write_at(w->fd, beginning.items, beginning.count, 0, &done);
+	if (r)
+		hw_fail(err, r, "cannot write to %s: %s", path, strerror(-r));
+out:
+	array_free(&beginning);
+	if (r)
+		writer_free(w);
+	else
+		*writer = w;
+	return r;
+}
+
+/* ---- closing ---- */
+
+static int put_late(struct hw_writer *w, struct hw_bytes *bytes, uint64_t start)
+{
+	uint64_t times[2] = {w->first_sample_ns, w->last_sample_ns};
+
+	if (w->first_sample_ns) {
+		w->sections[HW_FEATURE_SAMPLE_TIME] =
+		    (struct hw_file_section){.offset = start + bytes->count, .size = sizeof(times)};
+		if (hw_bytes_put(bytes, times, sizeof(times)))
+			return -ENOMEM;
+	}
+	if (w->build_ids.count) {
+		w->sections[HW_FEATURE_BUILD_ID] =
+		    (struct hw_file_section){.offset = start + bytes->count, .size = w->build_ids.count};
+		if (hw_bytes_put(bytes, w->build_ids.items, w->build_ids.count))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The feature table, at the end of the records, and the features that only the end knows. */
+static int write_features(struct hw_writer *w)
+{
+	struct hw_bytes table = {0}, late = {0};
+	uint64_t features = 0;
+	size_t count = 0, done;
+	int r = -ENOMEM;
+
+	for (size_t i = 0; i < SECTIONS_MAX; i++)
+		count += w->sections[i].size > 0;
+	count += (w->first_sample_ns > 0) + (w->build_ids.count > 0);
+	if (put_late(w, &late, w->position + count * sizeof(struct hw_file_section)))
+		goto out;
+	for (size_t i = 0; i < SECTIONS_MAX; i++) {
+		if (!w->sections[i].size)
+			continue;
+		if (hw_bytes_put(&table, &w->sections[i], sizeof(w->sections[i])))
+			goto out;
+		features |= 1ull << i;
+	}
+	if (hw_bytes_put(&table, late.items, late.count))
+		goto out;
+	r = write_at(w->fd, table.items, table.count, w->position, &done);
+	if (r && ftruncate(w->fd, (off_t)w->position))
+		r = -errno;
+	if (!r)
+		w->header.features[0] = features;
+out:
+	array_free(&table);
+	array_free(&late);
+	return r;
+}
+
+int hw_writer_close(struct hw_writer *w, struct hw_error *err)
+{
+	int r, code;
+
+	if (!w)
+		return 0;
+	hw_writer_flush(w, NULL);
+	r = write_features(w);
+	code = write_header(w);
+	r = r ? r : code;
+	if (close(w->fd) && !r && errno != EINTR)
+		r = -errno;
+	w->fd = -1;
+	if (r)
+		fail_write(w, r, NULL);
+	r = w->failure.code;
+	if (r && err)
+		*err = w->failure;
+	writer_free(w);
 	return r;
 }

@@ -86,8 +86,9 @@ uint64_t hw_writer_bytes(const struct hw_writer *writer); /* of the file so far,
 uint64_t hw_writer_late(const struct hw_writer *writer);  /* records older than a round promised */
 
 /*
- * Flush, finish the header, append the features, close and free (always). 0 only if everything that was
- * appended stands in the file; else the first error, which an earlier call may have told already.
+ * Flush, finish the header, append the features, close and free (always; NULL is allowed). 0 only if
+ * everything that was appended stands in the file; else the first error, which an earlier call may have told
+ * already.
  */
 int hw_writer_close(struct hw_writer *writer, struct hw_error *err);
 

@@ -106,7 +106,6 @@ def test_a_file_size_limit_ends_the_recording_and_keeps_what_is_there():
     hw.need_recording()
 
     def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
 
     line = fails("-a", "-F", 20000, "-d", 20, "-o", "limited.data", preexec_fn=limit)
