@@ -27,7 +27,7 @@
 enum hw_ring_kind {
 	HW_RING_PERF = 1,       /* a perf.data record follows the prefix */
 	HW_RING_MISS = 2,       /* struct hw_miss */
-	HW_RING_UNFINISHED = 3, /* struct hw_unfinished, then ips, mappings and stack bytes */
+	HW_RING_UNFINISHED = 3, /* struct hw_unfinished, then ips, stack bytes and mappings */
 	HW_RING_TRUTH = 4,      /* the same, of a finished walk: test only */
 };
 
@@ -91,10 +91,10 @@ struct hw_unfinished {
 	hw_u64 time_ns;
 	hw_u32 pid, tid;
 	hw_u32 cpu;
-	hw_u32 mapping_count; /* struct hw_mapping each, after the ips */
-	hw_u64 stack_address;
-	hw_u32 stack_size; /* bytes, after the mappings */
-	hw_u32 ip_count;   /* the frames found so far, right after this struct */
+	hw_u32 mapping_count; /* struct hw_mapping each, after the stack */
+	hw_u64 stack_address; /* of the first byte: below rsp, with the red zone */
+	hw_u32 stack_size;    /* bytes, after the ips; a multiple of 8 */
+	hw_u32 ip_count;      /* the frames found so far, right after this struct */
 	struct hw_walk walk;
 };
 
@@ -144,6 +144,7 @@ struct hw_counters {
 	hw_u64 lost_samples;    /* no room in the ring */
 	hw_u64 lost_callchains; /* no room in the ring: by the session's count, not the walk's */
 	hw_u64 lost_misses;
+	hw_u64 lost_truth;  /* test only */
 	hw_u64 requests;    /* task work scheduled */
 	hw_u64 shared;      /* samples that joined an open request */
 	hw_u64 late;        /* samples right after their walk */

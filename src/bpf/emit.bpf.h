@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Deferred callchains to the ring, as complete perf.data records; and what a walk that met a missing table
- * sends instead: its registers, the frames it found, the task's code mappings and a bounded stack copy.
+ * sends instead: its registers, the frames it found, a bounded stack copy and the task's code mappings.
  */
 #ifndef HW_BPF_EMIT_H
 #define HW_BPF_EMIT_H
@@ -18,7 +18,8 @@ extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 
 #define PERF_CONTEXT_KERNEL            ((hw_u64)-128)
 #define PERF_CONTEXT_USER_DEFERRED     ((hw_u64)-640)
 
-#define COPIED_MAPPINGS_MAX 64 /* as many as fit the window, which nobody needs any more then */
+#define COPIED_MAPPINGS_MAX 4096
+#define RED_ZONE            128 /* below rsp: what has been popped is still there (psABI, 3.2.2) */
 
 /* Unique on the machine: CPU + 1 below, an odd counter of that CPU above, as the kernel's own deferral. */
 static __always_inline hw_u64 new_cookie(void)
@@ -67,22 +68,31 @@ __noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessio
 	return 0;
 }
 
-/* The task's code mappings go into the window as struct hw_mapping; their count into the scratch, where the
- * verifier does not follow it. */
-static __always_inline void list_one(struct hw_scratch *s, struct vm_area_struct *vma)
+/*
+ * One more mapping: counted, or where there is a record, written to it. The count stands in the scratch,
+ * where the verifier does not follow it. The window serves as scratch paper: nobody needs it any more then.
+ */
+static __always_inline void list_one(struct hw_scratch *s, struct vm_area_struct *vma,
+                                     struct bpf_dynptr *record, hw_u64 at)
 {
 	struct hw_mapping *m = (struct hw_mapping *)s->window;
 	struct hw_vma_copy *copy = &s->copy;
 	hw_u32 count = s->unfinished.mapping_count;
 
-	read_vma(vma, copy);
-	if (!(copy->flags & VM_EXEC) || count >= COPIED_MAPPINGS_MAX)
+	if (!(vma->vm_flags & VM_EXEC) || count >= s->mapping_room)
 		return;
-	set_mapping(&m[count], copy->start, copy->end, copy->offset, table_of(s, copy));
+	if (record) {
+		read_vma(vma, copy);
+		set_mapping(m, copy->start, copy->end, copy->offset, table_of(s, copy));
+		if (bpf_dynptr_write(record, (hw_u32)(at + count * sizeof(*m)), m, sizeof(*m), 0))
+			return;
+	}
 	s->unfinished.mapping_count = count + 1;
 }
 
-static __always_inline void list_mappings(struct hw_scratch *s, struct task_struct *task)
+/* Count the task's code mappings, or write at most mapping_room of them to the record from at on. */
+static __always_inline void list_mappings(struct hw_scratch *s, struct task_struct *task,
+                                          struct bpf_dynptr *record, hw_u64 at)
 {
 	struct bpf_iter_task_vma it;
 	struct vm_area_struct *vma;
@@ -90,7 +100,7 @@ static __always_inline void list_mappings(struct hw_scratch *s, struct task_stru
 	s->unfinished.mapping_count = 0;
 	if (!bpf_iter_task_vma_new(&it, task, 0))
 		while ((vma = bpf_iter_task_vma_next(&it)))
-			list_one(s, vma);
+			list_one(s, vma, record, at);
 	bpf_iter_task_vma_destroy(&it);
 }
 
@@ -113,18 +123,22 @@ static long extend_asleep(hw_u32 index, struct extent *e)
 	return next >= e->end;
 }
 
-static __always_inline void stack_extent(struct extent *e, struct task_struct *task, hw_u64 address)
+static __always_inline void stack_extent(struct extent *e, struct task_struct *task, hw_u64 rsp)
 {
 	struct vm_area_struct *vma;
 	struct bpf_iter_task_vma it;
 
-	e->address = address & ~7ull;
+	e->address = rsp & ~7ull;
 	e->end = e->address;
 	e->bytes = 0;
 	if (!bpf_iter_task_vma_new(&it, task, e->address)) {
 		vma = bpf_iter_task_vma_next(&it);
-		if (vma && vma->vm_start <= e->address && fault_ends_soon(vma))
+		if (vma && vma->vm_start <= e->address && fault_ends_soon(vma)) {
 			e->end = vma->vm_end;
+			e->address -= RED_ZONE;
+			if (e->address < vma->vm_start)
+				e->address = vma->vm_start;
+		}
 	}
 	bpf_iter_task_vma_destroy(&it);
 	if (e->end - e->address > config.stack_copy_bytes)
@@ -137,7 +151,7 @@ static __always_inline void stack_extent(struct extent *e, struct task_struct *t
 static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *task, hw_u64 cookie,
                                       hw_u64 sessions, hw_u32 kind)
 {
-	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at, mappings_bytes, ips_bytes;
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at = sizeof(struct hw_unfinished), ips_bytes;
 	struct hw_unfinished *u = &s->unfinished;
 	hw_u32 ip_count, mapping_count, stack_size;
 	struct bpf_dynptr record;
@@ -146,7 +160,8 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 
 	stack_extent(&e, task, s->walk.reg[HW_REG_RSP]);
 	bpf_loop(HW_STACK_COPY_MAX / 4096 + 1, extend_asleep, &e, 0);
-	list_mappings(s, task);
+	s->mapping_room = COPIED_MAPPINGS_MAX;
+	list_mappings(s, task, NULL, 0);
 	mapping_count = u->mapping_count;
 	ip_count = s->walk.depth;
 	stack_size = e.bytes & ~7u;
@@ -161,29 +176,28 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 	u->tid = (hw_u32)pid_tgid;
 	u->cpu = bpf_get_smp_processor_id();
 	u->stack_address = e.address;
-	u->stack_size = stack_size;
 	u->ip_count = ip_count;
 	u->walk = s->walk;
-	mappings_bytes = mapping_count * sizeof(struct hw_mapping);
 	ips_bytes = ip_count * 8;
 	ring = ring_of(HW_RING_TASK);
 	if (!ring)
 		return -1;
-	if (bpf_ringbuf_reserve_dynptr(ring, (hw_u32)(sizeof(*u) + ips_bytes + mappings_bytes + stack_size),
-	                               0, &record)) {
+	if (bpf_ringbuf_reserve_dynptr(
+	        ring, (hw_u32)(at + ips_bytes + stack_size + mapping_count * sizeof(struct hw_mapping)), 0,
+	        &record)) {
 		bpf_ringbuf_discard_dynptr(&record, 0);
 		return -1;
 	}
-	bpf_dynptr_write(&record, 0, u, sizeof(*u), 0);
-	at = sizeof(*u);
 	if (ips_bytes)
 		bpf_dynptr_write(&record, (hw_u32)at, s->record.ips, (hw_u32)ips_bytes, 0);
 	at += ips_bytes;
-	if (mappings_bytes)
-		bpf_dynptr_write(&record, (hw_u32)at, s->window, (hw_u32)mappings_bytes, 0);
-	at += mappings_bytes;
-	if (stack_size)
-		bpf_probe_read_user_dynptr(&record, (hw_u32)at, stack_size, (void *)e.address);
+	if (stack_size && bpf_probe_read_user_dynptr(&record, (hw_u32)at, stack_size, (void *)e.address))
+		stack_size = 0;
+	at += stack_size;
+	s->mapping_room = mapping_count;
+	list_mappings(s, task, &record, at);
+	u->stack_size = stack_size;
+	bpf_dynptr_write(&record, 0, u, sizeof(*u), 0);
 	bpf_ringbuf_submit_dynptr(&record, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }

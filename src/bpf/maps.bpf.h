@@ -47,6 +47,8 @@ struct hw_scratch {
 	struct hw_vma_entry entry;
 	struct hw_miss miss;
 	struct hw_unfinished unfinished;
+	hw_u32 mapping_room; /* at most so many mappings go into it */
+	hw_u32 zero;
 };
 
 /*

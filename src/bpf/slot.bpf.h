@@ -143,7 +143,8 @@ static int come_home(struct bpf_map *map, void *key, void *value)
 		/* the frames found, then registers as at the start, mappings and stack */
 		TAKE_REGISTERS(&slot->scratch.walk, regs);
 		slot->scratch.walk.guess_reason = (hw_u32)(r - HW_FRAME_DONE);
-		emit_unfinished(&slot->scratch, task, slot->cookie, 0, HW_RING_TRUTH);
+		if (emit_unfinished(&slot->scratch, task, slot->cookie, 0, HW_RING_TRUTH))
+			COUNT(lost_truth, 1);
 		slot->scratch.walk.depth = depth;
 	}
 	if (r == HW_FRAME_NEED_TABLE)

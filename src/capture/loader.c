@@ -177,21 +177,34 @@ static void emit_finished(struct hw_loader *loader, const struct hw_unfinished *
 		loader->emit(loader->context, (struct perf_event_header *)buffer);
 }
 
+/* No memory for the walk itself: its callchain still is answered, with the reason. */
+static void give_up(struct hw_loader *loader, const struct hw_unfinished *u)
+{
+	emit_finished(loader, u, (const uint64_t *)(u + 1), u->ip_count <= HW_FRAMES_MAX ? u->ip_count : 0,
+	              HW_END_MISS);
+}
+
 static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u, size_t size)
 {
 	const uint64_t *ips_in = (const uint64_t *)(u + 1);
-	const struct hw_mapping *m = (const struct hw_mapping *)(ips_in + u->ip_count);
-	struct hw_walker_mapping mappings[64] = {0};
+	const uint8_t *stack = (const uint8_t *)(ips_in + u->ip_count);
+	const struct hw_mapping *m = (const struct hw_mapping *)(stack + u->stack_size);
+	struct hw_walker_mapping *mappings;
 	struct code_reader reader = {.pid = u->pid, .fd = -1};
-	struct hw_walker_input input = {.mappings = mappings, .read_code = read_code, .context = &reader};
+	struct hw_walker_input input = {.read_code = read_code, .context = &reader};
 	uint64_t ips[HW_FRAMES_MAX];
 	struct hw_walk walk = u->walk;
 	enum hw_end_reason reason;
 	bool missed = false;
 
-	if (u->mapping_count > 64 || u->ip_count > HW_FRAMES_MAX ||
+	if (u->ip_count > HW_FRAMES_MAX ||
 	    size < sizeof(*u) + u->ip_count * 8ull + u->mapping_count * sizeof(*m) + u->stack_size)
 		return;
+	mappings = calloc(u->mapping_count + 1, sizeof(*mappings));
+	if (!mappings) {
+		give_up(loader, u);
+		return;
+	}
 	for (uint32_t i = 0; i < u->mapping_count; i++) {
 		mappings[i].start = m[i].start;
 		mappings[i].end = m[i].end;
@@ -199,9 +212,10 @@ static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u,
 		mappings[i].anonymous = m[i].kind == HW_MAPPING_ANONYMOUS;
 		mappings[i].table = table_of(loader, &m[i], &missed);
 	}
+	input.mappings = mappings;
 	input.mapping_count = u->mapping_count;
 	input.stack_address = u->stack_address;
-	input.stack = (const uint8_t *)(m + u->mapping_count);
+	input.stack = stack;
 	input.stack_size = u->stack_size;
 	memcpy(ips, ips_in, u->ip_count * 8ull);
 	walk.depth = u->ip_count;
@@ -211,6 +225,7 @@ static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u,
 		reason = HW_END_MISS;
 	if (reader.fd >= 0)
 		close(reader.fd);
+	free(mappings);
 	loader->finished++;
 	emit_finished(loader, u, ips, walk.depth, reason);
 }
@@ -252,13 +267,6 @@ static void *run(void *argument)
 	}
 	pthread_mutex_unlock(&loader->lock);
 	return NULL;
-}
-
-/* No memory for the walk itself: its callchain still is answered, with the reason. */
-static void give_up(struct hw_loader *loader, const struct hw_unfinished *u)
-{
-	emit_finished(loader, u, (const uint64_t *)(u + 1), u->ip_count <= HW_FRAMES_MAX ? u->ip_count : 0,
-	              HW_END_MISS);
 }
 
 int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)

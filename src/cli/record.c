@@ -17,6 +17,7 @@
 #include "base/array.h"
 #include "capture/capture.h"
 #include "cli/child.h"
+#include "cli/truth.h"
 #include "perfdata/writer.h"
 
 #define POLL_MS  100
@@ -244,11 +245,7 @@ static int keep_record(void *context, const struct perf_event_header *record, st
 
 static void keep_truth(void *context, const struct hw_unfinished *walk, size_t size)
 {
-	struct recorder *recorder = context;
-	uint64_t bytes = size;
-
-	fwrite(&bytes, sizeof(bytes), 1, recorder->truth);
-	fwrite(walk, size, 1, recorder->truth);
+	hw_truth_keep(((struct recorder *)context)->truth, walk, size);
 }
 
 /* Everything was read once: say so in the file, and let it be seen. */
@@ -483,9 +480,11 @@ int hw_cmd_record(int argc, char **argv)
 		status = 1;
 	if (r)
 		fprintf(stderr, "homeward record: %s\n", err.text);
+	if (hw_truth_end(recorder.truth, recorder.capture)) {
+		fputs("homeward record: the file of --truth is not complete\n", stderr);
+		status = 1;
+	}
 	hw_capture_close(recorder.capture);
 	array_free(&recorder.pids);
-	if (recorder.truth)
-		fclose(recorder.truth);
 	return status;
 }
