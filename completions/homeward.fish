@@ -25,7 +25,7 @@ complete -c homeward -n '__homeward_after --walk' -f -a 'auto deferred'
 complete -c homeward -n '__homeward_after --color' -f -a 'auto always never'
 complete -c homeward -n '__homeward_after --group' -f -a 'name process thread none'
 complete -c homeward -n '__homeward_after --sort -s' -f -a 'comm pid tid dso sym'
-complete -c homeward -n '__homeward_after --to' -f -a folded
+complete -c homeward -n '__homeward_after --to' -f -a 'folded perf'
 complete -c homeward -n '__homeward_after --prefix' -f -a 'comm pid tid'
 complete -c homeward -n '__homeward_after --weight' -f -a 'samples period'
 complete -c homeward -n '__homeward_after -p --pid' -f -a '(__fish_complete_pids)'

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* homeward export: a recording for other tools. */
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/common.h"
+#include "report/export_perf.h"
 #include "report/folded.h"
 
 static const char help[] =
@@ -14,7 +17,9 @@ static const char help[] =
     "  folded                  one line a stack, \"program;outermost;...;innermost count\": what "
     "flamegraph.pl,\n"
     "                          speedscope, inferno and many others read. A ';' in a name becomes ':'.\n"
-    "\n" HW_HELP_INPUT "      --to FORMAT         folded\n"
+    "  perf                    a perf.data file with the user stacks merged into the samples: for perf\n"
+    "                          before 6.19, hotspot, and all that reads perf's files\n"
+    "\n" HW_HELP_INPUT "      --to FORMAT         folded or perf\n"
     "  -o, --output FILE       where to (default: standard output)\n"
     "      --prefix WHAT       begin each stack with comm (default), pid (comm-pid) or tid (comm-pid/tid)\n"
     "      --annotate          mark kernel functions with _[k] and JIT code with _[j]\n"
@@ -26,7 +31,8 @@ static const char help[] =
     "\n"
     "Examples:\n"
     "  homeward export --to folded | flamegraph.pl > flame.svg\n"
-    "  homeward export --to folded --prefix tid -o stacks.folded monday.data\n";
+    "  homeward export --to folded --prefix tid -o stacks.folded monday.data\n"
+    "  homeward export --to perf -o perf.data && perf report\n";
 
 enum { OPTION_TO = HW_OPTION_OWN, OPTION_PREFIX, OPTION_ANNOTATE, OPTION_WEIGHT, OPTION_NO_IDLE };
 
@@ -44,13 +50,122 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+struct export;
+
+struct format {
+	const char *name;
+	int (*write)(struct export *export);
+	bool binary;
+};
+
 struct export
 {
 	struct hw_input input;
 	struct hw_folded_options folded;
-	const char *format, *output;
+	const struct format *format;
+	const char *output;
 	bool help;
 };
+
+/* ---- the formats ---- */
+
+static int write_folded(struct export *export)
+{
+	struct hw_error err = {.text = "out of memory"};
+	struct hw_profile profile = {0};
+	struct hw_output output;
+	int code, written = 0;
+
+	code = hw_profile_build(&profile, export->input.recording, export->input.symbolizer,
+	                        &export->input.filter, &err);
+	if (!code && hw_output_file(&output, export->input.who, export->output)) {
+		hw_profile_free(&profile);
+		return HW_EXIT_FAILURE;
+	}
+	if (!code) {
+		code = hw_folded_write(output.stream, &profile, &export->folded, &err);
+		written = hw_output_close(&output);
+	}
+	hw_profile_free(&profile);
+	return code ? hw_complain(export->input.who, "%s", err.text) : written;
+}
+
+static int write_perf_file(struct export *export, const char *path)
+{
+	struct hw_export_perf_result result;
+	struct hw_error err = {.text = "out of memory"};
+
+	if (hw_export_perf(path, export->input.recording, export->input.symbolizer, &export->input.filter,
+	                   &result, &err))
+		return hw_complain(export->input.who, "%s", err.text);
+	if (result.cut)
+		hw_complain(export->input.who,
+		            "%llu stacks were too deep for perf.data and lost their outer end",
+		            (unsigned long long)result.cut);
+	return HW_EXIT_OK;
+}
+
+static int copy_to_stdout(const char *who, const char *path)
+{
+	struct hw_output output;
+	FILE *file = fopen(path, "re");
+	char buffer[1 << 16];
+	size_t got;
+
+	if (!file)
+		return hw_complain(who, "cannot read %s: %s", path, strerror(errno));
+	hw_output_stdout(&output, who, false);
+	while ((got = fread(buffer, 1, sizeof(buffer), file)) && fwrite(buffer, 1, got, output.stream) == got)
+		;
+	fclose(file);
+	return hw_output_close(&output);
+}
+
+/* The header of a perf.data file is finished last, so it needs a file: standard output gets a copy. */
+static int write_perf(struct export *export)
+{
+	const char *temporary = getenv("TMPDIR");
+	char directory[4096], path[4112];
+	int code;
+
+	if (strcmp(export->output, "-") != 0)
+		return write_perf_file(export, export->output);
+	snprintf(directory, sizeof(directory), "%s/homeward-XXXXXX",
+	         temporary && temporary[0] ? temporary : "/tmp");
+	if (!mkdtemp(directory))
+		return hw_complain(export->input.who, "cannot make a directory %s: %s", directory,
+		                   strerror(errno));
+	snprintf(path, sizeof(path), "%s/perf.data", directory);
+	code = write_perf_file(export, path);
+	if (!code)
+		code = copy_to_stdout(export->input.who, path);
+	unlink(path);
+	rmdir(directory);
+	return code;
+}
+
+static const struct format formats[] = {
+    {"folded", write_folded, false},
+    {"perf", write_perf, true},
+};
+
+/* ---- arguments ---- */
+
+static int take_format(struct export *export, const char *name)
+{
+	char known[128] = "";
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (!strcmp(name, formats[i].name)) {
+			export->format = &formats[i];
+			return 0;
+		}
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i ? ", " : "",
+		         formats[i].name);
+	}
+	hw_complain(export->input.who, "unknown format '%s': take one of %s", name, known);
+	return HW_EXIT_USAGE;
+}
 
 /* One of two or three words; -1: none of them, said. */
 static int choose(const struct export *export, const char *option, const char *value,
@@ -72,8 +187,7 @@ static int take_option(struct export *export, int option)
 
 	switch (option) {
 	case OPTION_TO:
-		export->format = optarg;
-		return 0;
+		return take_format(export, optarg);
 	case 'o':
 		export->output = optarg;
 		return 0;
@@ -102,6 +216,8 @@ static int take_option(struct export *export, int option)
 
 static int parse(struct export *export, int argc, char **argv)
 {
+	const struct hw_filter *filter = &export->input.filter;
+	const char *why = NULL;
 	int option, code = 0;
 
 	optind = 0;
@@ -110,37 +226,18 @@ static int parse(struct export *export, int argc, char **argv)
 	if (code || export->help)
 		return code;
 	code = hw_input_arguments(&export->input, argc, argv);
-	if (!code && (!export->format || strcmp(export->format, "folded"))) {
-		hw_complain(export->input.who,
-		            export->format ? "unknown format '%s': take --to folded"
-		                           : "which format? take --to folded%s",
-		            export->format ? export->format : "");
-		code = HW_EXIT_USAGE;
-	}
-	return code;
-}
-
-static int run(struct export *export)
-{
-	struct hw_error err = {.text = "out of memory"};
-	struct hw_profile profile = {0};
-	struct hw_output output;
-	int code, written = 0;
-
-	if (hw_input_open(&export->input, true))
-		return HW_EXIT_FAILURE;
-	code = hw_profile_build(&profile, export->input.recording, export->input.symbolizer,
-	                        &export->input.filter, &err);
-	if (!code && hw_output_file(&output, export->input.who, export->output)) {
-		hw_profile_free(&profile);
-		return HW_EXIT_FAILURE;
-	}
-	if (!code) {
-		code = hw_folded_write(output.stream, &profile, &export->folded, &err);
-		written = hw_output_close(&output);
-	}
-	hw_profile_free(&profile);
-	return code ? hw_complain(export->input.who, "%s", err.text) : written;
+	if (code)
+		return code;
+	if (!export->format)
+		why = "which format? take --to folded, or another that --help names";
+	else if (export->format->write == write_perf && (filter->has_file || filter->has_function))
+		why = "--dso and --symbol choose no samples for --to perf: leave that to what reads the file";
+	else if (export->format->binary && !strcmp(export->output, "-") && isatty(STDOUT_FILENO))
+		why = "this format is not for a terminal: name a file with -o";
+	if (!why)
+		return 0;
+	hw_complain(export->input.who, "%s", why);
+	return HW_EXIT_USAGE;
 }
 
 int hw_cmd_export(int argc, char **argv)
@@ -150,8 +247,10 @@ int hw_cmd_export(int argc, char **argv)
 
 	if (!code && export.help)
 		fputs(help, stdout);
-	else if (!code)
-		code = run(&export);
+	if (!code && !export.help) {
+		export.input.filter.any_event = export.format->write == write_perf && !export.input.event;
+		code = hw_input_open(&export.input, true) ? HW_EXIT_FAILURE : export.format->write(&export);
+	}
 	hw_input_close(&export.input);
 	return code;
 }

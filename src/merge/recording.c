@@ -434,7 +434,9 @@ static int add_events(struct hw_recording *recording)
 
 	for (size_t i = 0; i < events; i++) {
 		struct hw_recording_event event = {.frequency = from[i].attr.freq,
-		                                   .rate = from[i].attr.sample_freq};
+		                                   .rate = from[i].attr.sample_freq,
+		                                   .type = from[i].attr.type,
+		                                   .config = from[i].attr.config};
 
 		memcpy(event.name, from[i].name, sizeof(event.name));
 		if (array_push(&recording->events, event))

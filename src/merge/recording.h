@@ -72,6 +72,8 @@ struct hw_recording_event {
 	char name[64];  /* "cpu-clock" */
 	bool frequency; /* rate is in Hz, else a period in events (ns for clocks) */
 	uint64_t rate;
+	uint32_t type; /* PERF_TYPE_* and its config, as perf_event_open(2) has them */
+	uint64_t config;
 };
 
 /* What the recording says about itself: strings are NULL where it does not say. */
