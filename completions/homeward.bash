@@ -30,6 +30,7 @@ _homeward()
 		done
 	fi
 	case $previous in
+	--backend) words='auto bpf' ;;
 	--walk) words='auto deferred' ;;
 	--color) words='auto always never' ;;
 	--group) words='name process thread none' ;;

@@ -12,7 +12,8 @@
 
 #include "perfdata/records.h"
 
-struct hw_capture {
+struct bpf_capture {
+	struct hw_capture capture; /* first */
 	struct hw_capture_options options;
 	struct hw_capture_sink sink;
 	struct hw_kernel_side side;
@@ -29,9 +30,14 @@ struct hw_capture {
 	int failed;
 };
 
+static struct bpf_capture *bpf_of(struct hw_capture *opened)
+{
+	return (struct bpf_capture *)opened;
+}
+
 static int deliver(void *context, const struct perf_event_header *record, struct hw_error *err)
 {
-	struct hw_capture *capture = context;
+	struct bpf_capture *capture = context;
 	int r;
 
 	pthread_mutex_lock(&capture->sink_lock);
@@ -47,7 +53,7 @@ static int deliver_finished(void *context, const struct perf_event_header *recor
 
 static int from_ring(void *context, void *data, size_t size)
 {
-	struct hw_capture *capture = context;
+	struct bpf_capture *capture = context;
 	const struct hw_ring_prefix *prefix = data;
 	int r = 0;
 
@@ -69,7 +75,7 @@ static int from_ring(void *context, void *data, size_t size)
 	return r < 0 ? r : 0;
 }
 
-static void set_event(struct hw_capture *capture, bool hardware)
+static void set_event(struct bpf_capture *capture, bool hardware)
 {
 	struct perf_event_attr *attr = &capture->attr;
 	const struct hw_capture_options *options = &capture->options;
@@ -91,12 +97,12 @@ static void set_event(struct hw_capture *capture, bool hardware)
 		attr->sample_period = 1000000000ull / options->rate;
 }
 
-static int open_event(struct hw_capture *capture, int cpu)
+static int open_event(struct bpf_capture *capture, int cpu)
 {
 	return (int)syscall(SYS_perf_event_open, &capture->attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static int attach_event(struct hw_capture *capture, int fd, struct hw_error *err)
+static int attach_event(struct bpf_capture *capture, int fd, struct hw_error *err)
 {
 	LIBBPF_OPTS(bpf_perf_event_opts, opts, .bpf_cookie = 0);
 	struct bpf_link *link;
@@ -112,7 +118,7 @@ static int attach_event(struct hw_capture *capture, int fd, struct hw_error *err
 }
 
 /* The event on each online CPU: cycles where the machine has them, else cpu-clock. */
-static int open_events(struct hw_capture *capture, struct hw_error *err)
+static int open_events(struct bpf_capture *capture, struct hw_error *err)
 {
 	int fd, r;
 
@@ -139,15 +145,39 @@ static int open_events(struct hw_capture *capture, struct hw_error *err)
 	return 0;
 }
 
-int hw_capture_open(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
-                    struct hw_capture **result, struct hw_error *err)
+static void close_events(struct bpf_capture *capture)
 {
-	struct hw_capture *capture = calloc(1, sizeof(*capture));
+	array_for_each (&capture->links, link)
+		bpf_link__destroy(*link);
+	array_for_each (&capture->events, fd)
+		close(*fd);
+	array_free(&capture->links);
+	array_free(&capture->events);
+}
+
+static void close_capture(struct hw_capture *opened)
+{
+	struct bpf_capture *capture = bpf_of(opened);
+
+	close_events(capture);
+	hw_loader_free(capture->loader);
+	hw_side_band_close(capture->band);
+	hw_tables_free(&capture->tables);
+	hw_kernel_side_close(&capture->side);
+	pthread_mutex_destroy(&capture->sink_lock);
+	free(capture);
+}
+
+static int open_capture(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
+                        struct hw_capture **result, struct hw_error *err)
+{
+	struct bpf_capture *capture = calloc(1, sizeof(*capture));
 	uint32_t ring_bytes = options->ring_bytes ? options->ring_bytes : 2 << 20;
 	int r;
 
 	if (!capture)
 		return hw_fail(err, -ENOMEM, "out of memory");
+	capture->capture.backend = &hw_backend_bpf;
 	capture->options = *options;
 	capture->sink = *sink;
 	pthread_mutex_init(&capture->sink_lock, NULL);
@@ -168,38 +198,17 @@ int hw_capture_open(const struct hw_capture_options *options, const struct hw_ca
 	if (!r)
 		r = open_events(capture, err);
 	if (r) {
-		hw_capture_close(capture);
+		close_capture(&capture->capture);
 		return r;
 	}
-	*result = capture;
+	*result = &capture->capture;
 	return 0;
 }
 
-static void close_events(struct hw_capture *capture)
+static const char *event(const struct hw_capture *opened, struct perf_event_attr *attr)
 {
-	array_for_each (&capture->links, link)
-		bpf_link__destroy(*link);
-	array_for_each (&capture->events, fd)
-		close(*fd);
-	array_free(&capture->links);
-	array_free(&capture->events);
-}
+	const struct bpf_capture *capture = (const struct bpf_capture *)opened;
 
-void hw_capture_close(struct hw_capture *capture)
-{
-	if (!capture)
-		return;
-	close_events(capture);
-	hw_loader_free(capture->loader);
-	hw_side_band_close(capture->band);
-	hw_tables_free(&capture->tables);
-	hw_kernel_side_close(&capture->side);
-	pthread_mutex_destroy(&capture->sink_lock);
-	free(capture);
-}
-
-const char *hw_capture_event(const struct hw_capture *capture, struct perf_event_attr *attr)
-{
 	*attr = capture->attr;
 	attr->sample_type = HW_SAMPLE_TYPE;
 	attr->sample_id_all = 1;
@@ -220,8 +229,9 @@ const char *hw_capture_event(const struct hw_capture *capture, struct perf_event
 	return capture->event_name;
 }
 
-int hw_capture_add_process(struct hw_capture *capture, pid_t pid, struct hw_error *err)
+static int add_process(struct hw_capture *opened, pid_t pid, struct hw_error *err)
 {
+	const struct bpf_capture *capture = bpf_of(opened);
 	uint32_t key = (uint32_t)pid, live = HW_TARGET_LIVE;
 	int r = bpf_map_update_elem(capture->side.targets, &key, &live, BPF_ANY);
 
@@ -230,7 +240,7 @@ int hw_capture_add_process(struct hw_capture *capture, pid_t pid, struct hw_erro
 
 static bool is_wanted(void *context, pid_t pid)
 {
-	struct hw_capture *capture = context;
+	struct bpf_capture *capture = context;
 	uint32_t key = (uint32_t)pid, value;
 
 	return !capture->options.filter || !bpf_map_lookup_elem(capture->side.targets, &key, &value);
@@ -239,7 +249,7 @@ static bool is_wanted(void *context, pid_t pid)
 /* Process events of processes nobody asked for stay out of the file. */
 static int deliver_wanted(void *context, const struct perf_event_header *record, struct hw_error *err)
 {
-	struct hw_capture *capture = context;
+	struct bpf_capture *capture = context;
 	const int32_t *pid = (const int32_t *)(record + 1);
 
 	if (record->type == PERF_RECORD_LOST)
@@ -249,8 +259,9 @@ static int deliver_wanted(void *context, const struct perf_event_header *record,
 	return deliver(capture, record, err);
 }
 
-int hw_capture_start(struct hw_capture *capture, struct hw_error *err)
+static int start(struct hw_capture *opened, struct hw_error *err)
 {
+	struct bpf_capture *capture = bpf_of(opened);
 	int r = hw_side_band_enable(capture->band, err);
 
 	if (!r)
@@ -262,7 +273,7 @@ int hw_capture_start(struct hw_capture *capture, struct hw_error *err)
 	return r;
 }
 
-static int drain(struct hw_capture *capture, struct hw_error *err)
+static int drain(struct bpf_capture *capture, struct hw_error *err)
 {
 	int r = hw_side_band_read(capture->band, deliver_wanted, capture, err);
 
@@ -278,7 +289,7 @@ static int drain(struct hw_capture *capture, struct hw_error *err)
 }
 
 /* Put what was lost since the last time into the file. */
-static int tell_losses(struct hw_capture *capture, struct hw_error *err)
+static int tell_losses(struct bpf_capture *capture, struct hw_error *err)
 {
 	struct hw_record_id id = {0};
 	struct hw_counters now;
@@ -301,8 +312,9 @@ static int tell_losses(struct hw_capture *capture, struct hw_error *err)
 	return r;
 }
 
-int hw_capture_poll(struct hw_capture *capture, int timeout_ms, struct hw_error *err)
+static int poll_rings(struct hw_capture *opened, int timeout_ms, struct hw_error *err)
 {
+	struct bpf_capture *capture = bpf_of(opened);
 	struct pollfd ready = {.fd = ring_buffer__epoll_fd(capture->side.reader), .events = POLLIN};
 	int r;
 
@@ -312,7 +324,7 @@ int hw_capture_poll(struct hw_capture *capture, int timeout_ms, struct hw_error 
 }
 
 /* Is any task still owing a callchain? */
-static bool any_open(const struct hw_capture *capture)
+static bool any_open(const struct bpf_capture *capture)
 {
 	struct hw_counters now;
 
@@ -320,21 +332,22 @@ static bool any_open(const struct hw_capture *capture)
 	return now.walks + now.unfinished < now.requests;
 }
 
-int hw_capture_stop(struct hw_capture *capture, int grace_ms, struct hw_error *err)
+static int stop(struct hw_capture *opened, int grace_ms, struct hw_error *err)
 {
+	struct bpf_capture *capture = bpf_of(opened);
 	uint64_t lost;
 	int r = 0;
 
 	array_for_each (&capture->events, fd)
 		ioctl(*fd, PERF_EVENT_IOC_DISABLE, 0);
 	for (int waited = 0; waited <= grace_ms && !r; waited += 10) {
-		r = hw_capture_poll(capture, 0, err);
+		r = poll_rings(opened, 0, err);
 		if (!any_open(capture))
 			break;
 		usleep(10000);
 	}
 	if (!r)
-		r = hw_capture_poll(capture, 0, err);
+		r = poll_rings(opened, 0, err);
 	hw_loader_drain(capture->loader);
 	lost = hw_side_band_lost(capture->band);
 	if (!r && lost) {
@@ -347,8 +360,10 @@ int hw_capture_stop(struct hw_capture *capture, int grace_ms, struct hw_error *e
 	return r;
 }
 
-void hw_capture_status(const struct hw_capture *capture, struct hw_capture_status *status)
+static void get_status(const struct hw_capture *opened, struct hw_capture_status *status)
 {
+	const struct bpf_capture *capture = (const struct bpf_capture *)opened;
+
 	memset(status, 0, sizeof(*status));
 	hw_kernel_side_count(&capture->side, &status->counters);
 	status->tables = capture->tables.loaded.count;
@@ -359,3 +374,15 @@ void hw_capture_status(const struct hw_capture *capture, struct hw_capture_statu
 	status->finished = hw_loader_finished(capture->loader);
 	status->lost_side_band = hw_side_band_lost(capture->band);
 }
+
+const struct hw_backend hw_backend_bpf = {
+    .name = "bpf",
+    .open = open_capture,
+    .close = close_capture,
+    .event = event,
+    .add_process = add_process,
+    .start = start,
+    .poll = poll_rings,
+    .stop = stop,
+    .status = get_status,
+};

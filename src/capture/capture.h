@@ -21,7 +21,8 @@
 struct hw_capture;
 
 struct hw_capture_options {
-	bool frequency; /* rate is in Hz, else a period (events; ns for cpu-clock) */
+	const char *backend; /* "bpf" …, or NULL or "auto": the best one that works here */
+	bool frequency;      /* rate is in Hz, else a period (events; ns for cpu-clock) */
 	uint64_t rate;
 	bool filter;        /* only processes added with hw_capture_add_process, and their descendants */
 	bool user_only;     /* no samples of kernel mode */
@@ -48,12 +49,17 @@ struct hw_capture_status {
 };
 
 /*
- * Open the BPF backend: load the programs, compile and load the tables of what runs now, open the events
- * (still disabled). -EPERM, -EOPNOTSUPP and friends say in err what is missing.
+ * Open a source of samples: load what it needs, compile and load the tables of what runs now, open the events
+ * (still disabled). -EPERM, -EOPNOTSUPP and friends say in err what is missing; -EINVAL: no such backend.
  */
 int hw_capture_open(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
                     struct hw_capture **capture, struct hw_error *err);
-void hw_capture_close(struct hw_capture *capture);
+void hw_capture_close(struct hw_capture *capture); /* may be NULL */
+
+/* The backend that was chosen: "bpf" … */
+const char *hw_capture_backend(const struct hw_capture *capture);
+/* Names of backends in the order in which auto tries them; NULL past the last. */
+const char *hw_capture_backend_name(size_t index);
 
 /* The event that samples: its name ("cpu-clock") and the attribute to write into a file. */
 const char *hw_capture_event(const struct hw_capture *capture, struct perf_event_attr *attr);

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "base/array.h"
-#include "capture/capture.h"
+#include "capture/backend.h"
 #include "walk/compiler.h"
 #include "walk/walker.h"
 

@@ -37,6 +37,7 @@ static const char usage[] =
     "  -d, --duration SECONDS  stop after that long\n"
     "      --user-only         no samples of kernel mode\n"
     "      --table-memory SIZE cap on unwind tables, e.g. 64M (default 256M)\n"
+    "      --backend NAME      where samples come from: auto (the default) or bpf\n"
     "      --walk HOW          auto, or deferred: never walk in the interrupt\n"
     "      --no-cache          neither read nor write the table cache on disk\n"
     "  -q, --quiet             no status line, no summary\n"
@@ -135,7 +136,7 @@ static int parse_pids(struct recorder *recorder, const char *text)
 	return r || recorder->pids.count ? r : usage_error("not a process:", text);
 }
 
-enum { OPT_USER_ONLY = 256, OPT_TABLE_MEMORY, OPT_WALK, OPT_NO_CACHE, OPT_TRUTH };
+enum { OPT_USER_ONLY = 256, OPT_TABLE_MEMORY, OPT_WALK, OPT_NO_CACHE, OPT_TRUTH, OPT_BACKEND };
 
 static const struct option long_options[] = {
     {"all-cpus", no_argument, NULL, 'a'},
@@ -148,11 +149,22 @@ static const struct option long_options[] = {
     {"table-memory", required_argument, NULL, OPT_TABLE_MEMORY},
     {"walk", required_argument, NULL, OPT_WALK},
     {"no-cache", no_argument, NULL, OPT_NO_CACHE},
+    {"backend", required_argument, NULL, OPT_BACKEND},
     {"truth", required_argument, NULL, OPT_TRUTH},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+static int parse_backend(struct recorder *recorder, const char *name)
+{
+	bool known = !strcmp(name, "auto");
+
+	for (size_t i = 0; hw_capture_backend_name(i); i++)
+		known = known || !strcmp(name, hw_capture_backend_name(i));
+	recorder->capture_options.backend = name;
+	return known ? 0 : usage_error("no such backend:", name);
+}
 
 static int parse_option(struct recorder *recorder, int option)
 {
@@ -195,6 +207,8 @@ static int parse_option(struct recorder *recorder, int option)
 	case OPT_NO_CACHE:
 		recorder->cache = false;
 		return 0;
+	case OPT_BACKEND:
+		return parse_backend(recorder, optarg);
 	case OPT_TRUTH:
 		recorder->truth = fopen(optarg, "we");
 		capture->truth = capture->deferred_only = true;
@@ -279,7 +293,7 @@ static int open_writer(struct recorder *recorder, int argc, char **argv, struct 
 	struct hw_writer_event event = {0};
 	struct hw_writer_options options = {.events = &event,
 	                                    .event_count = 1,
-	                                    .backend = "bpf",
+	                                    .backend = hw_capture_backend(recorder->capture),
 	                                    .command = (const char *const *)argv - 1,
 	                                    .command_count = (size_t)argc + 1};
 
@@ -435,8 +449,8 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 	if (!r && !recorder->quiet) {
 		struct perf_event_attr attr;
 
-		fprintf(stderr, "homeward record: sampling %s with the bpf backend%s\n",
-		        hw_capture_event(recorder->capture, &attr),
+		fprintf(stderr, "homeward record: sampling %s with the %s backend%s\n",
+		        hw_capture_event(recorder->capture, &attr), hw_capture_backend(recorder->capture),
 		        recorder->command || recorder->duration_s > 0 ? "" : "; Ctrl-C stops");
 	}
 	if (!r)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* What stands behind capture.h: each backend is one of these, and its captures begin with struct hw_capture.
+ */
+#ifndef HW_CAPTURE_BACKEND_H
+#define HW_CAPTURE_BACKEND_H
+
+#include "capture/capture.h"
+
+/* Each function as its namesake in capture.h. */
+struct hw_backend {
+	const char *name;
+	int (*open)(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
+	            struct hw_capture **capture, struct hw_error *err);
+	void (*close)(struct hw_capture *capture);
+	const char *(*event)(const struct hw_capture *capture, struct perf_event_attr *attr);
+	int (*add_process)(struct hw_capture *capture, pid_t pid, struct hw_error *err);
+	int (*start)(struct hw_capture *capture, struct hw_error *err);
+	int (*poll)(struct hw_capture *capture, int timeout_ms, struct hw_error *err);
+	int (*stop)(struct hw_capture *capture, int grace_ms, struct hw_error *err);
+	void (*status)(const struct hw_capture *capture, struct hw_capture_status *status);
+};
+
+struct hw_capture {
+	const struct hw_backend *backend;
+};
+
+extern const struct hw_backend hw_backend_bpf;
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* Choosing a backend, and calling the one that was chosen. */
+#include "capture/backend.h"
+
+#include <string.h>
+
+/* In order of preference. */
+static const struct hw_backend *const backends[] = {&hw_backend_bpf};
+#define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
+
+const char *hw_capture_backend_name(size_t index)
+{
+	return index < BACKEND_COUNT ? backends[index]->name : NULL;
+}
+
+/* NULL: the best that works. */
+static int find(const char *name, const struct hw_backend **backend, struct hw_error *err)
+{
+	*backend = NULL;
+	if (!name || !strcmp(name, "auto"))
+		return 0;
+	for (size_t i = 0; i < BACKEND_COUNT; i++)
+		if (!strcmp(name, backends[i]->name))
+			*backend = backends[i];
+	return *backend ? 0 : hw_fail(err, -EINVAL, "no backend is called '%s'", name);
+}
+
+int hw_capture_open(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
+                    struct hw_capture **capture, struct hw_error *err)
+{
+	const struct hw_backend *backend;
+	int r = find(options->backend, &backend, err);
+
+	if (r)
+		return r;
+	return (backend ? backend : backends[0])->open(options, sink, capture, err);
+}
+
+void hw_capture_close(struct hw_capture *capture)
+{
+	if (capture)
+		capture->backend->close(capture);
+}
+
+const char *hw_capture_backend(const struct hw_capture *capture)
+{
+	return capture->backend->name;
+}
+
+const char *hw_capture_event(const struct hw_capture *capture, struct perf_event_attr *attr)
+{
+	return capture->backend->event(capture, attr);
+}
+
+int hw_capture_add_process(struct hw_capture *capture, pid_t pid, struct hw_error *err)
+{
+	return capture->backend->add_process(capture, pid, err);
+}
+
+int hw_capture_start(struct hw_capture *capture, struct hw_error *err)
+{
+	return capture->backend->start(capture, err);
+}
+
+int hw_capture_poll(struct hw_capture *capture, int timeout_ms, struct hw_error *err)
+{
+	return capture->backend->poll(capture, timeout_ms, err);
+}
+
+int hw_capture_stop(struct hw_capture *capture, int grace_ms, struct hw_error *err)
+{
+	return capture->backend->stop(capture, grace_ms, err);
+}
+
+void hw_capture_status(const struct hw_capture *capture, struct hw_capture_status *status)
+{
+	capture->backend->status(capture, status);
+}
