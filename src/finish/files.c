@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+#include "finish/files.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/array.h"
+
+#define TABLE_BYTES_DEFAULT (256ull << 20)
+#define VDSO_BYTES          8192 /* two pages; its section headers, at the end, are not needed */
+
+static char *copy_or_null(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+int hw_finish_files_init(struct hw_finish_files *files, const struct hw_finish_options *options,
+                         struct hw_error *err)
+{
+	struct hw_compiler_options compiler = {0};
+	int r;
+
+	files->fd = -1;
+	if (options)
+		files->options = *options;
+	files->root = copy_or_null(files->options.root);
+	files->cache_directory = copy_or_null(files->options.cache_directory);
+	files->bytes_max = files->options.table_bytes ? files->options.table_bytes : TABLE_BYTES_DEFAULT;
+	compiler.cache_directory = files->cache_directory;
+	r = hw_compiler_new(&compiler, &files->compiler, &files->status.problem);
+	if (r == -ENOMEM)
+		return hw_fail(err, r, "out of memory");
+	return 0; /* without a compiler every file is refused, which the status tells */
+}
+
+void hw_finish_files_free(struct hw_finish_files *files)
+{
+	struct hw_finish_file *file, *next;
+
+	HASH_ITER (hh, files->by_key, file, next) {
+		HASH_DEL(files->by_key, file);
+		hw_table_clear(&file->table);
+		free(file->key);
+		free(file->path);
+		free(file);
+	}
+	if (files->fd >= 0)
+		close(files->fd);
+	hw_compiler_free(files->compiler);
+	free(files->root);
+	free(files->cache_directory);
+}
+
+static bool is_vdso(const char *path)
+{
+	return !strcmp(path, "[vdso]");
+}
+
+/* Names that the kernel gives to memory without a file, and files that nobody finds again. */
+static bool has_no_file(const char *path)
+{
+	return path[0] != '/' || !strncmp(path, "//anon", 6) || !strncmp(path, "/dev/zero", 9) ||
+	       !strncmp(path, "/memfd:", 7) || !strncmp(path, "/SYSV", 5) ||
+	       !strncmp(path, "/anon_hugepage", 14);
+}
+
+static char *key_of(const struct hw_finish_map *map)
+{
+	char id[41] = "";
+	char *key;
+
+	for (uint8_t i = 0; i < map->build_id_size && i < 20; i++)
+		snprintf(id + 2 * (size_t)i, 3, "%02x", map->build_id[i]);
+	if (asprintf(&key, "%s|%x:%x:%llx|%s", id, map->major, map->minor, (unsigned long long)map->inode,
+	             map->path) < 0)
+		return NULL;
+	return key;
+}
+
+int hw_finish_files_get(struct hw_finish_files *files, const struct hw_finish_map *map,
+                        struct hw_finish_file **result)
+{
+	struct hw_finish_file *file = NULL;
+	char *key;
+
+	*result = NULL;
+	if (has_no_file(map->path) && !is_vdso(map->path))
+		return 0;
+	key = key_of(map);
+	if (!key)
+		return -ENOMEM;
+	HASH_FIND_STR(files->by_key, key, file);
+	if (file) {
+		free(key);
+	} else {
+		file = calloc(1, sizeof(*file));
+		if (file)
+			file->path = strdup(map->path);
+		if (!file || !file->path) {
+			free(file);
+			free(key);
+			return -ENOMEM;
+		}
+		file->key = key;
+		file->vdso = is_vdso(map->path);
+		file->major = map->major;
+		file->minor = map->minor;
+		file->inode = map->inode;
+		file->build_id_size = map->build_id_size < 20 ? map->build_id_size : 20;
+		if (file->build_id_size)
+			memcpy(file->build_id, map->build_id, file->build_id_size);
+		HASH_ADD_KEYPTR(hh, files->by_key, file->key, strlen(file->key), file);
+	}
+	file->live_pid = map->pid;
+	file->live_start = map->start;
+	file->live_end = map->start + map->length;
+	*result = file;
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static int open_regular(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Where nothing but device and inode tells a file from its successor. */
+static bool is_same_inode(const struct hw_finish_files *files, const struct hw_finish_file *file, int fd)
+{
+	struct stat st;
+
+	if (file->build_id_size || !file->inode || !files->options.this_boot)
+		return true;
+	return !fstat(fd, &st) && st.st_ino == file->inode;
+}
+
+static int open_mapped(const struct hw_finish_file *file)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", file->live_pid,
+	         (unsigned long long)file->live_start, (unsigned long long)file->live_end);
+	return open_regular(path);
+}
+
+/* Where perf keeps copies of the files that it saw: ~/.debug/.build-id/ab/cdef…/elf */
+static int open_perf_copy(const struct hw_finish_file *file)
+{
+	const char *home = getenv("HOME");
+	char id[41] = "", path[4096];
+
+	if (!home || file->build_id_size < 2)
+		return -1;
+	for (uint8_t i = 0; i < file->build_id_size; i++)
+		snprintf(id + 2 * (size_t)i, 3, "%02x", file->build_id[i]);
+	if ((size_t)snprintf(path, sizeof(path), "%s/.debug/.build-id/%.2s/%s/elf", home, id, id + 2) >=
+	    sizeof(path))
+		return -1;
+	return open_regular(path);
+}
+
+/* The which-th place to look for the file; -1: it is not there, -2: there are no more places. */
+static int open_place(const struct hw_finish_files *files, const struct hw_finish_file *file, int which)
+{
+	char path[8192];
+	int fd;
+
+	switch (which) {
+	case 0:
+		return files->options.live ? open_mapped(file) : -1;
+	case 1:
+		if ((size_t)snprintf(path, sizeof(path), "%s%s", files->root ? files->root : "",
+		                     file->path) >= sizeof(path))
+			return -1;
+		fd = open_regular(path);
+		if (fd >= 0 && !is_same_inode(files, file, fd)) {
+			close(fd);
+			return -1;
+		}
+		return fd;
+	case 2:
+		return open_perf_copy(file);
+	default:
+		return -2;
+	}
+}
+
+/* ---- tables ---- */
+
+/* perf before 5.12 always says 20 bytes and fills up with zeros. */
+static bool is_same_id(const struct hw_finish_file *file, const struct hw_table *table)
+{
+	uint8_t want[20] = {0}, have[20] = {0};
+
+	if (!file->build_id_size)
+		return true;
+	memcpy(want, file->build_id, file->build_id_size);
+	memcpy(have, table->build_id, table->build_id_size <= 20 ? table->build_id_size : 20);
+	return !memcmp(want, have, sizeof(want));
+}
+
+static int compile_vdso(const struct hw_finish_files *files, struct hw_finish_file *file)
+{
+	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
+	int r;
+
+	if (!image || (!file->build_id_size && !files->options.this_boot && !files->options.live))
+		return -ENOENT;
+	r = hw_table_compile_image(image, VDSO_BYTES, NULL, &file->table, NULL);
+	if (!r && !is_same_id(file, &file->table)) {
+		hw_table_clear(&file->table);
+		r = -ENOENT;
+	}
+	return r;
+}
+
+/* Where no place has the right file, it is not found. */
+static int compile(struct hw_finish_files *files, struct hw_finish_file *file)
+{
+	int fd, r = -ENOENT, code;
+
+	if (file->vdso)
+		return compile_vdso(files, file);
+	for (int which = 0; (fd = open_place(files, file, which)) != -2; which++) {
+		if (fd < 0)
+			continue;
+		code = files->compiler ? hw_compiler_table(files->compiler, fd, &file->table, NULL) : -EAGAIN;
+		close(fd);
+		if (!code && !is_same_id(file, &file->table)) {
+			hw_table_clear(&file->table);
+			continue;
+		}
+		file->found = true;
+		file->place = which;
+		if (!code)
+			return 0;
+		r = code;
+	}
+	return r;
+}
+
+static uint64_t bytes_of(const struct hw_table *table)
+{
+	return (uint64_t)table->block_count * HW_BLOCK_WORDS * sizeof(uint64_t);
+}
+
+/* Let tables go until there is room; never one of the walk that is under way. */
+static void make_room(struct hw_finish_files *files, uint64_t now)
+{
+	while (files->status.table_bytes > files->bytes_max) {
+		struct hw_finish_file *file, *next, *oldest = NULL;
+
+		HASH_ITER (hh, files->by_key, file, next)
+			if (file->state == HW_FINISH_LOADED && file->used < now &&
+			    (!oldest || file->used < oldest->used))
+				oldest = file;
+		if (!oldest)
+			return;
+		files->status.table_bytes -= bytes_of(&oldest->table);
+		files->status.tables--;
+		hw_table_clear(&oldest->table);
+		oldest->state = HW_FINISH_UNTRIED;
+	}
+}
+
+void hw_finish_files_load(struct hw_finish_files *files, struct hw_finish_file *file, uint64_t now)
+{
+	int r = compile(files, file);
+
+	file->used = now;
+	file->state = r ? HW_FINISH_REFUSED : HW_FINISH_LOADED;
+	if (!r) {
+		files->status.tables++;
+		files->status.table_bytes += bytes_of(&file->table);
+		make_room(files, now);
+	} else if (!file->found && !file->vdso) {
+		if (!files->status.files_missing++)
+			files->status.missing = file->path;
+	}
+}
+
+int hw_finish_files_read(struct hw_finish_files *files, const struct hw_finish_file *file, uint64_t offset,
+                         uint64_t *eight_bytes)
+{
+	if (!file->found || offset > INT64_MAX)
+		return -1;
+	if (files->open != file) {
+		if (files->fd >= 0)
+			close(files->fd);
+		files->open = file;
+		files->fd = open_place(files, file, file->place);
+	}
+	return files->fd >= 0 && pread(files->fd, eight_bytes, 8, (off_t)offset) == 8 ? 0 : -1;
+}
