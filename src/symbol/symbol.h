@@ -29,15 +29,42 @@ enum hw_frame_kind {
 struct hw_frame {
 	const char *function;     /* demangled; NULL: no symbol covers it */
 	const char *raw_function; /* as in the symbol table; NULL as above */
-	const char *file;         /* path of the mapped file, "[kernel]", "[vdso]", "[jit]", "[unknown]" */
+	const char *file;         /* path of the mapped file, "[kernel.kallsyms]", "[MODULE]",
+	                           * "[vdso]", "[jit]", "[unknown]" */
 	uint8_t kind;             /* enum hw_frame_kind */
 };
 
 struct hw_symbolizer_options {
-	const char *kallsyms;        /* NULL: /proc/kallsyms, if the recording is from this boot */
-	const char *debug_directory; /* NULL: /usr/lib/debug */
+	const char *kallsyms;        /* NULL: /proc/kallsyms, if the recording is of this kernel */
+	const char *debug_directory; /* several with ":" between; NULL: /usr/lib/debug */
 	const char *root;            /* prefix of every path of the recording, NULL: none */
 	bool no_demangle;
+};
+
+/* Why an address has no name, and the words for it. */
+#define HW_GAPS(X)                                                                                           \
+	X(HW_GAP_MISSING, "the file is gone, or not seen from here")                                         \
+	X(HW_GAP_REPLACED, "the file that was recorded has been replaced")                                   \
+	X(HW_GAP_UNREADABLE, "the file cannot be read")                                                      \
+	X(HW_GAP_STRIPPED, "the file has no symbols for them: its debug symbols would")                      \
+	X(HW_GAP_JIT, "code made at run time, and no perf map that names it")                                \
+	X(HW_GAP_KERNEL_HIDDEN,                                                                              \
+	  "kernel addresses are hidden here: root sees them, see kernel.kptr_restrict")                      \
+	X(HW_GAP_KERNEL_OTHER, "recorded on another kernel: give its symbols with --kallsyms")               \
+	X(HW_GAP_KERNEL_UNKNOWN, "no kernel symbol covers them: a module or BPF program that is gone")       \
+	X(HW_GAP_UNMAPPED, "nothing is known to have been mapped there")
+
+#define X(constant, words) constant,
+enum hw_gap_cause { HW_GAPS(X) HW_GAP_COUNT };
+#undef X
+
+#define HW_GAP_EXAMPLES 3
+
+struct hw_gap {
+	const char *words;
+	uint64_t addresses;                    /* different ones */
+	uint64_t files;                        /* different ones; 0: it is not about files */
+	const char *examples[HW_GAP_EXAMPLES]; /* files; NULL behind the last */
 };
 
 struct hw_symbolizer;
@@ -65,6 +92,9 @@ uint32_t hw_symbolizer_marker(struct hw_symbolizer *symbolizer, const char *text
 
 const struct hw_frame *hw_symbolizer_frame_by_id(const struct hw_symbolizer *symbolizer, uint32_t id);
 uint32_t hw_symbolizer_frame_count(const struct hw_symbolizer *symbolizer);
+
+/* What could not be named so far, by cause, the most addresses first; how many causes there are. */
+size_t hw_symbolizer_gaps(const struct hw_symbolizer *symbolizer, struct hw_gap gaps[HW_GAP_COUNT]);
 
 /*
  * The exact place, for "homeward script": symbol start offset of address and, where debug information is

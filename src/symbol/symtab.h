@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* The functions of one file (or of the kernel), by address. */
+/*
+ * The functions of one file, sorted by address: 20 bytes and the name each, found by binary search.
+ *
+ * A table is collected first, from as many sources as there are, and built once. Building decides which of
+ * several names of one address is shown, and how far a symbol without a size reaches.
+ */
 #ifndef HW_SYMBOL_SYMTAB_H
 #define HW_SYMBOL_SYMTAB_H
 
@@ -9,39 +14,67 @@
 
 #include "base/array.h"
 
-struct hw_symbol {
-	uint64_t start, end; /* addresses as the file's own symbol table has them; end exclusive */
-	size_t name;         /* offset in names */
-};
+#define HW_NO_SYMBOL       UINT32_MAX
+#define HW_SYMBOL_NAME_MAX 16384u /* bytes; longer names are cut */
 
-struct hw_segment {
-	uint64_t offset, size, address;
+struct hw_symbol {
+	uint64_t start;
+	uint32_t size; /* bytes */
+	uint32_t name; /* where it begins in names */
 };
 
 struct hw_symtab {
-	array_of(struct hw_symbol) symbols; /* sorted by start */
-	array_of(char) names;
-	array_of(struct hw_segment) segments; /* PT_LOAD: from file offsets to addresses */
-	uint8_t build_id[20];
-	uint8_t build_id_size;
+	struct hw_symbol *symbols; /* by start, no two equal */
+	uint32_t *around;          /* of each: the nearest one before it that ends behind it */
+	char *names;
+	uint32_t count;
+};
+
+/* The symbol that covers address, the innermost if several do, or HW_NO_SYMBOL. */
+uint32_t hw_symtab_find(const struct hw_symtab *symtab, uint64_t address);
+const char *hw_symtab_name(const struct hw_symtab *symtab, uint32_t symbol);
+void hw_symtab_clear(struct hw_symtab *symtab);
+
+/* What speaks for a name where several have one address; more is better, PLT entries have nothing. */
+#define HW_QUALITY_FUNCTION 4u
+#define HW_QUALITY_STRONG   2u
+#define HW_QUALITY_GLOBAL   1u
+
+struct hw_candidate {
+	uint64_t start, size;
+	uint32_t name; /* where it begins in its text */
+	uint16_t text; /* 0: the collector's own */
+	uint8_t quality;
+	bool end; /* no symbol: symbols without size reach no further than this */
+};
+
+struct hw_text {
+	char *bytes;
+	size_t size;
+};
+
+struct hw_collector {
+	array_of(struct hw_candidate) candidates;
+	array_of(struct hw_text) texts; /* string tables taken over */
+	array_of(char) names;           /* of candidates without a string table */
+	uint64_t reach_max;             /* of a symbol without size, bytes; 0: no limit */
+	bool latest_wins;               /* of several names of one address; else the best by quality */
 };
 
 /*
- * Read the symbols of the ELF file at path (regular files only, never mapped), with those of its separate
- * debug file. Where want_size is not 0 the file must have that build ID, else -ESTALE. -errno otherwise.
+ * Take over a string table of size bytes, allocated one byte larger than that. 0 with its number, or
+ * -errno, and then the caller still owns it.
  */
-int hw_symtab_read_elf(struct hw_symtab *table, const char *path, const uint8_t *want, size_t want_size,
-                       const char *debug_directory);
-/* /proc/kallsyms or a copy: text symbols. -ENODATA where the addresses are hidden. */
-int hw_symtab_read_kallsyms(struct hw_symtab *table, const char *path);
-/* "START SIZE NAME" lines, hexadecimal; the file must belong to owner or root (owner (uid)-1: anyone). */
-int hw_symtab_read_perf_map(struct hw_symtab *table, const char *path);
-void hw_symtab_clear(struct hw_symtab *table);
-
-/* The symbol that covers address, or NULL. */
-const struct hw_symbol *hw_symtab_find(const struct hw_symtab *table, uint64_t address);
-const char *hw_symtab_name(const struct hw_symtab *table, const struct hw_symbol *symbol);
-/* 0 with *address for a file offset, or -1. */
-int hw_symtab_address(const struct hw_symtab *table, uint64_t offset, uint64_t *address);
+int hw_collector_take_text(struct hw_collector *collector, char *bytes, size_t size, uint16_t *text);
+/* A symbol whose name begins at byte name of a string table. 0, -ENOMEM, or -E2BIG: too many. */
+int hw_collector_add(struct hw_collector *collector, uint64_t start, uint64_t size, uint16_t text,
+                     uint32_t name, uint8_t quality);
+/* The same with a name of its own; without a name it only ends symbols that have no size. */
+int hw_collector_add_name(struct hw_collector *collector, uint64_t start, uint64_t size, const char *name,
+                          size_t length, uint8_t quality);
+int hw_collector_add_end(struct hw_collector *collector, uint64_t address);
+/* 0, -ENOMEM or -E2BIG. The collector is used up. */
+int hw_collector_build(struct hw_collector *collector, struct hw_symtab *symtab);
+void hw_collector_clear(struct hw_collector *collector);
 
 #endif
