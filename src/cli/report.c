@@ -194,8 +194,10 @@ static int print(const struct report *report, FILE *out, const struct hw_style *
 		code = hw_print_tree(out, style, profile, &tree, &report->tree, &report->limits);
 		fputs("\n", out);
 	}
-	if (!code)
+	if (!code) {
 		hw_print_account(out, style, hw_recording_account(profile->recording));
+		hw_print_gaps(out, style, profile->symbolizer);
+	}
 	hw_tree_free(&tree);
 	return code;
 }

@@ -49,5 +49,7 @@ int hw_print_tree(FILE *out, const struct hw_style *style, const struct hw_profi
                   const struct hw_tree *tree, const struct hw_tree_options *options,
                   const struct hw_print_limits *limits);
 void hw_print_account(FILE *out, const struct hw_style *style, const struct hw_account *account);
+/* What could not be named, one line a cause; nothing if all could. */
+void hw_print_gaps(FILE *out, const struct hw_style *style, const struct hw_symbolizer *symbolizer);
 
 #endif
