@@ -32,6 +32,7 @@ _homeward()
 	case $previous in
 	--backend) words='auto bpf' ;;
 	--walk) words='auto deferred' ;;
+	-e) words='cycles cpu-clock' ;;
 	--color) words='auto always never' ;;
 	--group) words='name process thread none' ;;
 	--sort | -s) words='comm pid tid dso sym' ;;

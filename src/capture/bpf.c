@@ -117,17 +117,37 @@ static int attach_event(struct bpf_capture *capture, int fd, struct hw_error *er
 	return array_push(&capture->links, link) ? hw_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
-/* The event on each online CPU: cycles where the machine has them, else cpu-clock. */
+/* What was asked for; else cycles where the machine counts them, else cpu-clock. */
+static int choose_event(struct bpf_capture *capture, struct hw_error *err)
+{
+	const char *wanted = capture->options.event;
+	bool hardware = !wanted || !strcmp(wanted, "cycles");
+	int fd, error;
+
+	set_event(capture, hardware);
+	if (!hardware)
+		return 0;
+	fd = open_event(capture, 0);
+	error = errno;
+	if (fd >= 0)
+		close(fd);
+	else if (wanted)
+		return hw_fail(
+		    err, -error,
+		    "cannot sample cycles: %s; this machine may have no such counter: use cpu-clock",
+		    strerror(error));
+	else
+		set_event(capture, false);
+	return 0;
+}
+
+/* The event on each online CPU. */
 static int open_events(struct bpf_capture *capture, struct hw_error *err)
 {
-	int fd, r;
+	int fd, r = choose_event(capture, err);
 
-	set_event(capture, true);
-	fd = open_event(capture, 0);
-	if (fd < 0)
-		set_event(capture, false);
-	else
-		close(fd);
+	if (r)
+		return r;
 	for (uint32_t cpu = 0; cpu < capture->side.cpu_count; cpu++) {
 		fd = open_event(capture, (int)cpu);
 		if (fd < 0 && (errno == ENODEV || errno == ENXIO))

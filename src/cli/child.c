@@ -2,8 +2,12 @@
 #include "cli/child.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +16,9 @@ static void run_child(char **command, int go, int result)
 	char byte;
 	int error;
 
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	if (read(go, &byte, 1) != 1)
 		_exit(125); /* the recorder gave up before it began */
 	signal(SIGPIPE, SIG_DFL);
@@ -20,6 +27,50 @@ static void run_child(char **command, int go, int result)
 	if (write(result, &error, sizeof(error)) < 0)
 		_exit(126);
 	_exit(error == ENOENT ? 127 : 126);
+}
+
+static int cannot_run(struct hw_child *child, int error, struct hw_error *err)
+{
+	child->failure = error == ENOENT ? 127 : 126;
+	return hw_fail(err, -error, "cannot run %s: %s", child->name,
+	               error == ENOENT ? "no such command" : strerror(error));
+}
+
+/* 0 or why path cannot be executed. */
+static int try_path(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	return access(path, X_OK) ? errno : 0;
+}
+
+int hw_child_find(struct hw_child *child, char **command, struct hw_error *err)
+{
+	const char *each = getenv("PATH"), *end;
+	char path[PATH_MAX];
+	int error = ENOENT, r;
+
+	child->name = command[0];
+	if (strchr(command[0], '/')) {
+		error = try_path(command[0]);
+		return error ? cannot_run(child, error, err) : 0;
+	}
+	for (; each && *command[0]; each = *end ? end + 1 : NULL) {
+		end = strchrnul(each, ':');
+		r = snprintf(path, sizeof(path), "%.*s%s%s", (int)(end - each), each, end == each ? "" : "/",
+		             command[0]);
+		r = r > 0 && (size_t)r < sizeof(path) ? try_path(path) : ENAMETOOLONG;
+		if (!r)
+			return 0;
+		if (r == EACCES)
+			error = EACCES;
+	}
+	return getenv("PATH") ? cannot_run(child, error, err)
+	                      : 0; /* else the C library knows where to look */
 }
 
 int hw_child_prepare(struct hw_child *child, char **command, struct hw_error *err)
@@ -57,9 +108,7 @@ int hw_child_start(struct hw_child *child, struct hw_error *err)
 	child->go = -1;
 	if (read(child->result, &error, sizeof(error)) != sizeof(error))
 		return 0; /* exec closed it: the command runs */
-	child->failure = error == ENOENT ? 127 : 126;
-	return hw_fail(err, -error, "cannot run %s: %s", child->name,
-	               error == ENOENT ? "no such command" : strerror(error));
+	return cannot_run(child, error, err);
 }
 
 bool hw_child_ended(struct hw_child *child)
@@ -79,6 +128,8 @@ int hw_child_finish(struct hw_child *child, int signal)
 		kill(child->pid, signal);
 	if (!child->ended && waitpid(child->pid, &child->wait_status, 0) == child->pid)
 		child->ended = true;
+	if (!child->ended)
+		return 128 + (signal ? signal : SIGINT);
 	return WIFEXITED(child->wait_status) ? WEXITSTATUS(child->wait_status)
 	                                     : 128 + WTERMSIG(child->wait_status);
 }

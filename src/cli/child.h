@@ -18,12 +18,18 @@ struct hw_child {
 	int failure; /* 126 or 127 where the command could not be run */
 };
 
+/* See, before anything else is done, whether there is such a command; child->failure as for hw_child_start.
+ */
+int hw_child_find(struct hw_child *child, char **command, struct hw_error *err);
 /* Fork a process that will run command; it waits for hw_child_start. */
 int hw_child_prepare(struct hw_child *child, char **command, struct hw_error *err);
 /* Let it go; fails where the command cannot be executed (child->failure says with which exit status). */
 int hw_child_start(struct hw_child *child, struct hw_error *err);
 bool hw_child_ended(struct hw_child *child);
-/* Wait for its end (a signal is passed on first; 0: none) and return the exit status to pass on. */
+/*
+ * Wait for its end (a signal is passed on first; 0: none) and return the exit status to pass on. A further
+ * signal ends the waiting, and the command goes on alone.
+ */
 int hw_child_finish(struct hw_child *child, int signal);
 
 #endif

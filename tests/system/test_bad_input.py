@@ -26,15 +26,23 @@ def below(script, *arguments):
 
 
 def test_unknown_options_and_values_are_usage_errors():
-    hw.run("record", "--frobnicate", status=2)
     for arguments, told in (
         (["-F", "0"], "0"), (["-F", "fast"], "fast"), (["-c", "-5"], "-5"), (["-d", "soon"], "soon"),
         (["-p", "1,x"], "x"), (["--walk", "never"], "never"), (["--table-memory", "12Q"], "12Q"),
-        (["-e", "nonsense"], "'e'"),
+        (["-e", "nonsense"], "nonsense"), (["-o", "-"], "pipe"), (["--frobnicate"], "--frobnicate"),
+        (["-X"], "-X"), (["-F"], "-F"), (["--quiet=3"], "--quiet=3"),
     ):
-        done = hw.run("record", *arguments, status=2)
-        assert told in done.stderr, (arguments, done.stderr)
+        line = hw.one_line(hw.run("record", *arguments, status=2).stderr)
+        assert line.startswith("homeward record: ") and told in line, (arguments, line)
         assert not os.listdir("."), os.listdir(".")
+
+
+def test_an_event_that_the_machine_lacks_is_told():
+    hw.need_recording()
+    if hw.doctor()["event"] != "cpu-clock":
+        hw.skip("this machine counts cycles")
+    line = fails("-e", "cycles", "-d", 1)
+    assert "cycles" in line and "cpu-clock" in line, line
 
 
 def test_without_rights_it_says_so_and_exits_1():
@@ -70,6 +78,8 @@ def test_a_process_that_is_gone_is_told():
 def test_a_command_that_is_not_there_is_127():
     hw.need_recording()
     assert "no-such-command" in fails("--", "no-such-command", status=127)
+    assert "./none" in fails("--", "./none", status=127)
+    assert not os.listdir("."), os.listdir(".")  # a typing error must not push a recording aside
 
 
 def test_a_command_that_cannot_be_executed_is_126():
@@ -77,6 +87,8 @@ def test_a_command_that_cannot_be_executed_is_126():
     with open("data", "w", encoding="ascii") as file:
         file.write("not a program\n")
     assert "./data" in fails("--", "./data", status=126)
+    assert "directory" in fails("--", "/", status=126)
+    assert os.listdir(".") == ["data"], os.listdir(".")
 
 
 def test_an_output_that_cannot_be_written_is_told():
@@ -92,7 +104,7 @@ def test_a_full_disk_ends_the_recording_and_keeps_what_is_there():
     hw.need_recording()
     hw.need_root()
     os.mkdir("small")
-    script = ('mount -t tmpfs -o size=256k none small && "$@" record -a -q -F 20000 -d 20 -o small/full.data;'
+    script = ('mount -t tmpfs -o size=3m none small && "$@" record -a -q -F 20000 -d 20 -o small/full.data;'
               'status=$?; cp small/full.data kept.data; exit $status')
     begun = time.monotonic()
     done = hw.run("-m", "sh", "-c", script, "sh", hw.HOMEWARD, program="unshare", status=1)
@@ -102,11 +114,24 @@ def test_a_full_disk_ends_the_recording_and_keeps_what_is_there():
     assert hw.stats("kept.data")["samples"] > 100
 
 
+def test_a_full_disk_is_told_while_the_command_still_runs():
+    hw.need_recording()
+    hw.need_root()
+    os.mkdir("small")
+    script = 'mount -t tmpfs -o size=256k none small && exec "$@"'
+    recorder = [hw.HOMEWARD, "record", "-q", "-F", "10000", "-o", "small/full.data", "--", hw.workload("deep"), 30, 1, 8]
+    with hw.Background(["unshare", "-m", "sh", "-c", script, "sh", *recorder], stderr=subprocess.PIPE) as process:
+        line = process.stderr.readline().decode()
+        assert "No space left" in line, line
+        assert process.poll() is None, "the command was not waited for"
+        assert process.wait(timeout=30) == 1
+
+
 def test_a_file_size_limit_ends_the_recording_and_keeps_what_is_there():
     hw.need_recording()
 
     def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000000, 3000000))
 
     line = fails("-a", "-F", 20000, "-d", 20, "-o", "limited.data", preexec_fn=limit)
     assert "limited.data" in line, line
@@ -115,11 +140,11 @@ def test_a_file_size_limit_ends_the_recording_and_keeps_what_is_there():
 
 def test_a_killed_recorder_leaves_a_readable_file():
     hw.need_recording()
-    with hw.Background([hw.HOMEWARD, "record", "-a", "-q", "-F", 4999, "-o", "killed.data"]) as recorder:
-        with hw.Background([hw.workload("deep"), 30, 1, 3]):
-            hw.until(lambda: os.path.exists("killed.data") and os.path.getsize("killed.data") > 300000)
-            recorder.send_signal(signal.SIGKILL)
-            recorder.wait()
+    command = ["--", hw.workload("deep"), 30, 1, 4]
+    with hw.Background([hw.HOMEWARD, "record", "-q", "-F", 4999, "-o", "killed.data", *command]) as recorder:
+        hw.until(lambda: os.path.exists("killed.data") and os.path.getsize("killed.data") > 300000)
+        recorder.send_signal(signal.SIGKILL)
+        recorder.wait()
     account = hw.stats("killed.data")
     assert account["samples"] > 100 and account["complete"] > 0, account
     assert any(stack[-1] == "chain_burn" for stack in hw.folded("killed.data"))

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """homeward record, from its options to what the readers see."""
 
+import contextlib
 import os
+import pty
 import re
 import signal
 import stat
@@ -98,13 +100,50 @@ def test_the_commands_exit_status_is_passed_on():
 
 def test_signals_stop_it_cleanly():
     hw.need_recording()
-    for number in signal.SIGINT, signal.SIGTERM:
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
         path = f"{number}.data"
         with hw.Background([hw.HOMEWARD, "record", "-a", "-q", "-o", path]) as recorder:
             hw.until(lambda path=path: os.path.exists(path) and os.path.getsize(path) > 20000)
             recorder.send_signal(number)
             assert recorder.wait(timeout=10) == 0
         assert hw.run("stats", path).stderr == ""
+
+
+def on_a_terminal(*arguments):
+    """What homeward prints to a terminal of its own."""
+    main, side = pty.openpty()
+    with hw.Background([hw.HOMEWARD, *arguments], stdout=side, stderr=side) as process:
+        os.close(side)
+        text = b""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while chunk := os.read(main, 65536):
+                text += chunk
+        assert process.wait(timeout=30) == 0, text
+    os.close(main)
+    return text.decode()
+
+
+def test_a_terminal_sees_how_it_goes():
+    hw.need_recording()
+    lines = on_a_terminal("record", "-d", "2", "--", hw.workload("deep"), "30", "1", "3").split("\r\033[K")
+    shown = [line for line in lines if re.fullmatch(r"\d+\.\d s  \d+ samples  \d+\.\d % complete  \d+ lost", line)]
+    assert shown and lines[-1].startswith("homeward record: "), lines
+    assert "cpu-clock" in lines[0] or "cycles" in lines[0], lines[0]
+    quiet = on_a_terminal("record", "-q", "-d", "1", "--", hw.workload("deep"), "30", "1", "1")
+    assert "homeward" not in quiet and "lost" not in quiet, quiet
+
+
+def test_a_command_that_ignores_the_signal_can_be_left_behind():
+    hw.need_recording()
+    command = ["sh", "-c", "trap '' INT; echo begun; sleep 3; exit 5"]
+    for presses, status in (1, 5), (2, 128 + signal.SIGINT):
+        with hw.Background([hw.HOMEWARD, "record", "-q", "--", *command], stdout=subprocess.PIPE) as recorder:
+            assert recorder.stdout.readline() == b"begun\n"
+            for _ in range(presses):
+                time.sleep(0.5)
+                recorder.send_signal(signal.SIGINT)
+                time.sleep(1)
+            assert recorder.wait(timeout=10) == status, presses
 
 
 def test_an_older_recording_is_kept_as_old():

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+#include "cli/record_options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/common.h"
+
+static const char usage[] =
+    "usage: homeward record [OPTIONS] [-- COMMAND [ARGUMENT…]]\n"
+    "\n"
+    "Record what this machine, some processes or a command spend their time on, with complete user\n"
+    "stacks. Without a command, record until Ctrl-C, or for -d SECONDS.\n"
+    "\n"
+    "  -a, --all-cpus          the whole machine (the default without COMMAND and -p)\n"
+    "  -p, --pid PID[,PID…]    these processes and their descendants\n"
+    "  -e, --event NAME        cycles or cpu-clock (default: cycles, where the machine counts them)\n"
+    "  -F, --freq HZ           samples a second and CPU (default 999)\n"
+    "  -c, --count PERIOD      one sample every PERIOD events (nanoseconds for cpu-clock)\n"
+    "  -o, --output FILE       where to (default homeward.data; an older one is kept as FILE.old)\n"
+    "  -d, --duration SECONDS  stop after that long\n"
+    "      --user-only         no samples of kernel mode\n"
+    "      --table-memory SIZE cap on unwind tables, e.g. 64M (default 256M)\n"
+    "      --backend NAME      where samples come from: auto (the default) or bpf\n"
+    "      --walk HOW          auto, or deferred: never walk in the interrupt\n"
+    "      --no-cache          neither read nor write the table cache on disk\n"
+    "  -q, --quiet             no status line, no summary\n"
+    "  -h, --help              this text\n"
+    "\n"
+    "Exit status: that of COMMAND (127: not found, 126: cannot be run), else 0; 1 on failure, 2 on\n"
+    "wrong usage.\n"
+    "\n"
+    "Examples:\n"
+    "  homeward record -a -d 10          the whole machine for ten seconds\n"
+    "  homeward record -- make -j4       one command and all that it starts\n"
+    "  homeward report                   look at the result\n";
+
+static int usage_error(const char *what, const char *value)
+{
+	fprintf(stderr, "homeward record: %s '%s'; see homeward record --help\n", what, value);
+	return HW_EXIT_USAGE;
+}
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return !errno && !*end && *value && *value <= max;
+}
+
+static bool parse_size(const char *text, uint64_t *value)
+{
+	char digits[24], unit;
+	size_t length = strlen(text);
+	unsigned int shift;
+
+	if (!length || length >= sizeof(digits))
+		return false;
+	memcpy(digits, text, length + 1);
+	unit = digits[length - 1];
+	shift = unit == 'K' || unit == 'k'   ? 10
+	        : unit == 'M' || unit == 'm' ? 20
+	        : unit == 'G' || unit == 'g' ? 30
+	                                     : 0;
+	if (shift)
+		digits[length - 1] = '\0';
+	if (!parse_number(digits, UINT32_MAX, value))
+		return false;
+	*value <<= shift;
+	return true;
+}
+
+static int parse_pids(struct hw_record_options *options, const char *text)
+{
+	char *copy = strdup(text), *save = NULL;
+	uint64_t pid;
+	int r = 0;
+
+	for (char *each = strtok_r(copy, ",", &save); each && !r; each = strtok_r(NULL, ",", &save)) {
+		if (!parse_number(each, INT32_MAX, &pid))
+			r = usage_error("not a process:", each);
+		else
+			array_push(&options->pids, (pid_t)pid);
+	}
+	free(copy);
+	return r || options->pids.count ? r : usage_error("not a process:", text);
+}
+
+/* What getopt did not like, in one line. */
+static int wrong_option(int option, char **argv)
+{
+	const char *word = argv[optind - 1];
+
+	if (option == ':')
+		return usage_error("a value is missing after", word);
+	if (optopt && optopt < 256 && strncmp(word, "--", 2))
+		fprintf(stderr, "homeward record: unknown option '-%c'; see homeward record --help\n",
+		        optopt);
+	else
+		usage_error("wrong option", word);
+	return HW_EXIT_USAGE;
+}
+
+static int choose_event(struct hw_record_options *options, const char *name)
+{
+	if (strcmp(name, "cpu-clock") && strcmp(name, "cycles"))
+		return usage_error("not an event (cycles or cpu-clock):", name);
+	options->capture.event = name;
+	return 0;
+}
+
+static int choose_backend(struct hw_record_options *options, const char *name)
+{
+	bool known = !strcmp(name, "auto");
+
+	for (size_t i = 0; hw_capture_backend_name(i); i++)
+		known = known || !strcmp(name, hw_capture_backend_name(i));
+	options->capture.backend = name;
+	return known ? 0 : usage_error("no such backend:", name);
+}
+
+enum { OPT_USER_ONLY = 256, OPT_TABLE_MEMORY, OPT_WALK, OPT_NO_CACHE, OPT_TRUTH, OPT_BACKEND };
+
+static const struct option long_options[] = {
+    {"all-cpus", no_argument, NULL, 'a'},
+    {"pid", required_argument, NULL, 'p'},
+    {"event", required_argument, NULL, 'e'},
+    {"freq", required_argument, NULL, 'F'},
+    {"count", required_argument, NULL, 'c'},
+    {"output", required_argument, NULL, 'o'},
+    {"duration", required_argument, NULL, 'd'},
+    {"user-only", no_argument, NULL, OPT_USER_ONLY},
+    {"table-memory", required_argument, NULL, OPT_TABLE_MEMORY},
+    {"walk", required_argument, NULL, OPT_WALK},
+    {"no-cache", no_argument, NULL, OPT_NO_CACHE},
+    {"backend", required_argument, NULL, OPT_BACKEND},
+    {"truth", required_argument, NULL, OPT_TRUTH},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static int parse_option(struct hw_record_options *options, int option)
+{
+	struct hw_capture_options *capture = &options->capture;
+	char *end;
+
+	switch (option) {
+	case 'a':
+		options->all = true;
+		return 0;
+	case 'p':
+		return parse_pids(options, optarg);
+	case 'e':
+		return choose_event(options, optarg);
+	case 'F':
+		capture->frequency = true;
+		return parse_number(optarg, 50000, &capture->rate)
+		           ? 0
+		           : usage_error("not a rate in 1 to 50000 Hz:", optarg);
+	case 'c':
+		capture->frequency = false;
+		return parse_number(optarg, INT64_MAX, &capture->rate) ? 0
+		                                                       : usage_error("not a period:", optarg);
+	case 'o':
+		options->output = optarg;
+		return strcmp(optarg, "-") ? 0 : usage_error("a recording is a file, not a pipe:", optarg);
+	case 'd':
+		options->duration_s = strtod(optarg, &end);
+		return *end || !(options->duration_s > 0 && options->duration_s < 1e9)
+		           ? usage_error("not a duration in seconds:", optarg)
+		           : 0;
+	case OPT_USER_ONLY:
+		capture->user_only = true;
+		return 0;
+	case OPT_TABLE_MEMORY:
+		return parse_size(optarg, &capture->table_memory_bytes) ? 0
+		                                                        : usage_error("not a size:", optarg);
+	case OPT_WALK:
+		capture->deferred_only = !strcmp(optarg, "deferred");
+		return capture->deferred_only || !strcmp(optarg, "auto")
+		           ? 0
+		           : usage_error("not a way to walk:", optarg);
+	case OPT_NO_CACHE:
+		options->cache = false;
+		return 0;
+	case OPT_BACKEND:
+		return choose_backend(options, optarg);
+	case OPT_TRUTH:
+		options->truth = optarg;
+		capture->truth = capture->deferred_only = true;
+		return 0;
+	case 'q':
+		options->quiet = true;
+		return 0;
+	case 'h':
+		fputs(usage, stdout);
+		return -1;
+	default:
+		return HW_EXIT_USAGE;
+	}
+}
+
+int hw_record_parse(struct hw_record_options *options, int argc, char **argv)
+{
+	int option, r;
+
+	options->output = HW_DEFAULT_RECORDING;
+	options->cache = true;
+	options->capture.frequency = true;
+	options->capture.rate = 999;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "+:ap:e:F:c:o:d:qh", long_options, NULL)) != -1) {
+		r = option == ':' || option == '?' ? wrong_option(option, argv)
+		                                   : parse_option(options, option);
+		if (r)
+			return r;
+	}
+	if (argv[optind])
+		options->command = argv + optind;
+	options->capture.filter = !options->all && (options->pids.count || options->command);
+	return 0;
+}
+
+void hw_record_options_free(struct hw_record_options *options)
+{
+	array_free(&options->pids);
+}
