@@ -29,6 +29,7 @@ enum hw_ring_kind {
 	HW_RING_MISS = 2,       /* struct hw_miss */
 	HW_RING_UNFINISHED = 3, /* struct hw_unfinished, then ips, stack bytes and mappings */
 	HW_RING_TRUTH = 4,      /* the same, of a finished walk: test only */
+	HW_RING_LATE = 5,       /* struct hw_late */
 };
 
 struct hw_ring_prefix {
@@ -37,9 +38,25 @@ struct hw_ring_prefix {
 	hw_u64 sessions; /* bit mask of those it is for */
 };
 
-/* Values in the map targets. Processes that are gone stay, so that their last records can be told apart. */
-#define HW_TARGET_LIVE 1
-#define HW_TARGET_GONE 2
+#define HW_EVENTS_MAX 256 /* kernel events that sessions share; a power of two */
+
+/* Who samples what: written by user space through a mapping. A mask has a bit for each session. */
+struct hw_session_masks {
+	hw_u64 active;  /* sessions that sample, by whatever event */
+	hw_u64 limited; /* sessions whose viewer may see only what the map viewers allows */
+	hw_u64 by_process, by_uid, by_cgroup; /* sessions with that filter; in none of them: all tasks */
+	hw_u64 events[HW_EVENTS_MAX]; /* by the BPF cookie of the event: sessions that get its samples */
+};
+
+/* A process in the map targets. One that is gone stays, so that its last records can be told apart. */
+struct hw_target {
+	hw_u64 live, gone; /* masks of sessions that asked for it */
+};
+
+/* Key of the map viewers: uids and gids that all are the same. */
+struct hw_viewer {
+	hw_u32 uid, gid;
+};
 
 /* A file as the kernel knows it behind vm_file. All zero: no file. */
 struct hw_file_key {
@@ -98,6 +115,15 @@ struct hw_unfinished {
 	struct hw_walk walk;
 };
 
+/* A sample of sessions that were not served joined a walk that was handed over already. */
+struct hw_late {
+	struct hw_ring_prefix prefix;
+	hw_u64 cookie;
+	hw_u64 time_ns;
+	hw_u32 pid, tid;
+	hw_u32 cpu, zero;
+};
+
 /* A perf.data sample record (linux/perf_event.h: PERF_RECORD_SAMPLE, ip|tid|time|cpu|period|callchain). */
 struct hw_sample_record {
 	struct hw_ring_prefix prefix;
@@ -128,7 +154,6 @@ struct hw_callchain_record {
 /* Set by user space before the programs are loaded. */
 struct hw_bpf_config {
 	hw_u64 wake_bytes;       /* wake the reader when a ring's fill crosses this */
-	hw_u32 filter;           /* only processes in the map targets */
 	hw_u32 deferred_only;    /* never walk at once */
 	hw_u32 stack_copy_bytes; /* of an unfinished walk; at most HW_STACK_COPY_MAX */
 	hw_u32 truth;      /* test only: send registers and stack of every walk made by the task itself */
@@ -136,7 +161,7 @@ struct hw_bpf_config {
 	hw_u32 have_vma_iterator; /* the good form of bpf_iter_task_vma */
 };
 
-/* Counted per CPU; user space sums. */
+/* Counted per CPU, each in cache lines of its own; user space sums. */
 struct hw_counters {
 	hw_u64 samples;         /* emitted */
 	hw_u64 idle;            /* hits of the idle task, not emitted */
@@ -157,6 +182,21 @@ struct hw_counters {
 	hw_u64 unfinished;
 	hw_u64 refused_schedule;
 	hw_u64 refused_slot;
+	hw_u64 again;     /* walks handed out again, to a session that came late */
+	hw_u64 forbidden; /* callchains that a limited session may not see any more */
+} __attribute__((aligned(64)));
+
+/* Per session and CPU: what did not fit the rings. */
+struct hw_losses {
+	hw_u64 samples, callchains;
+};
+
+/* Found by look_at_slots. */
+struct hw_slot_look {
+	hw_u64 ask;    /* count open requests of these sessions, */
+	hw_u64 forget; /* and take these out of every slot */
+	hw_u32 owed;
+	hw_u32 taking; /* slots that are emitting for a forgotten session just now: look again */
 };
 
 /* What the program iter/task_vma writes for each executable file mapping. */

@@ -7,6 +7,7 @@
 #define HW_BPF_EMIT_H
 
 #include "bpf/drive.bpf.h"
+#include "bpf/session.bpf.h"
 
 extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 size,
                                       const void *unsafe_ptr) __ksym;
@@ -31,6 +32,46 @@ static __always_inline hw_u64 new_cookie(void)
 	return (hw_u64)(__sync_fetch_and_add(count, 2) + 1) << 32 | (bpf_get_smp_processor_id() + 1);
 }
 
+/* A callchain without frames, for viewers that may not see the task any more. */
+static __always_inline void emit_forbidden(hw_u64 cookie, hw_u64 sessions, hw_u32 which)
+{
+	struct {
+		struct hw_ring_prefix prefix;
+		hw_u32 type;
+		hw_u16 misc, size;
+		hw_u64 cookie, nr;
+		hw_u32 pid, tid;
+		hw_u64 time_ns, cpu;
+	} record = {
+	    .prefix = {.kind = HW_RING_PERF, .sessions = sessions},
+	    .type = PERF_RECORD_CALLCHAIN_DEFERRED,
+	    .misc = PERF_RECORD_MISC_USER | HW_END_FORBIDDEN << HW_MISC_REASON_SHIFT,
+	    .size = sizeof(record) - sizeof(record.prefix),
+	    .cookie = cookie,
+	    .time_ns = bpf_ktime_get_ns(),
+	    .cpu = bpf_get_smp_processor_id(),
+	};
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	record.pid = (hw_u32)(pid_tgid >> 32);
+	record.tid = (hw_u32)pid_tgid;
+	COUNT(forbidden, 1);
+	if (ring_output(which, &record, sizeof(record))) {
+		COUNT(lost_callchains, 1);
+		count_loss(sessions, 1);
+	}
+}
+
+/* Of these sessions, those that may see the current task still; the others are told that they may not. */
+static __noinline hw_u64 still_seen(hw_u64 cookie, hw_u64 sessions, hw_u32 which)
+{
+	hw_u64 seen = may_see(sessions);
+
+	if (seen != sessions)
+		emit_forbidden(cookie, sessions & ~seen, which);
+	return seen;
+}
+
 /* Emit the walk in *s. 0, or negative (counted) where the ring had no room. */
 __noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessions, hw_u32 reason,
                               hw_u32 which)
@@ -42,6 +83,10 @@ __noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessio
 
 	if (!s)
 		return -1;
+	if (sessions & masks.limited)
+		sessions = still_seen(cookie, sessions, which);
+	if (!sessions)
+		return 0;
 	record = &s->record;
 	depth = s->walk.depth;
 	if (depth > HW_FRAMES_MAX)
@@ -63,9 +108,29 @@ __noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessio
 		return -1;
 	if (ring_output(which, record, bytes)) {
 		COUNT(lost_callchains, 1);
+		count_loss(sessions, 1);
 		return -1;
 	}
 	return 0;
+}
+
+/* These sessions get the walk too that was handed over before. */
+static __noinline void emit_late(hw_u64 cookie, hw_u64 sessions)
+{
+	struct hw_late late = {.prefix = {.kind = HW_RING_LATE}, .cookie = cookie};
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	if (sessions & masks.limited)
+		sessions = still_seen(cookie, sessions, HW_RING_INTERRUPT);
+	late.prefix.sessions = sessions;
+	late.time_ns = bpf_ktime_get_ns();
+	late.pid = (hw_u32)(pid_tgid >> 32);
+	late.tid = (hw_u32)pid_tgid;
+	late.cpu = bpf_get_smp_processor_id();
+	if (sessions && ring_output(HW_RING_INTERRUPT, &late, sizeof(late))) {
+		COUNT(lost_callchains, 1);
+		count_loss(sessions, 1);
+	}
 }
 
 /*
@@ -145,26 +210,33 @@ static __always_inline void stack_extent(struct extent *e, struct task_struct *t
 		e->end = e->address + config.stack_copy_bytes;
 }
 
-/*
- * Send the walk in *s to user space. Never sleeps while the record is reserved: pages are touched before.
- */
-static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *task, hw_u64 cookie,
-                                      hw_u64 sessions, hw_u32 kind)
+/* Get ready to send the walk in *s to user space: touch its stack, count its mappings. May sleep. */
+static __noinline int prepare_unfinished(struct hw_scratch *s, struct task_struct *task)
 {
-	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at = sizeof(struct hw_unfinished), ips_bytes;
 	struct hw_unfinished *u = &s->unfinished;
-	hw_u32 ip_count, mapping_count, stack_size;
-	struct bpf_dynptr record;
 	struct extent e;
-	void *ring;
 
 	stack_extent(&e, task, s->walk.reg[HW_REG_RSP]);
 	bpf_loop(HW_STACK_COPY_MAX / 4096 + 1, extend_asleep, &e, 0);
 	s->mapping_room = COPIED_MAPPINGS_MAX;
 	list_mappings(s, task, NULL, 0);
-	mapping_count = u->mapping_count;
-	ip_count = s->walk.depth;
-	stack_size = e.bytes & ~7u;
+	u->stack_address = e.address;
+	u->stack_size = e.bytes & ~7u;
+	u->ip_count = s->walk.depth;
+	u->walk = s->walk;
+	return 0;
+}
+
+/* Send what was prepared: never sleeps, least of all while the record is reserved. 0, or it was not sent. */
+static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *task, hw_u64 cookie,
+                                      hw_u64 sessions, hw_u32 kind)
+{
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at = sizeof(struct hw_unfinished), ips_bytes;
+	struct hw_unfinished *u = &s->unfinished;
+	hw_u32 ip_count = u->ip_count, mapping_count = u->mapping_count, stack_size = u->stack_size;
+	struct bpf_dynptr record;
+	void *ring;
+
 	if (ip_count > HW_FRAMES_MAX || mapping_count > COPIED_MAPPINGS_MAX || stack_size > HW_STACK_COPY_MAX)
 		return -1;
 	u->prefix.kind = kind;
@@ -175,9 +247,6 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 	u->pid = (hw_u32)(pid_tgid >> 32);
 	u->tid = (hw_u32)pid_tgid;
 	u->cpu = bpf_get_smp_processor_id();
-	u->stack_address = e.address;
-	u->ip_count = ip_count;
-	u->walk = s->walk;
 	ips_bytes = ip_count * 8;
 	ring = ring_of(HW_RING_TASK);
 	if (!ring)
@@ -191,7 +260,8 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 	if (ips_bytes)
 		bpf_dynptr_write(&record, (hw_u32)at, s->record.ips, (hw_u32)ips_bytes, 0);
 	at += ips_bytes;
-	if (stack_size && bpf_probe_read_user_dynptr(&record, (hw_u32)at, stack_size, (void *)e.address))
+	if (stack_size &&
+	    bpf_probe_read_user_dynptr(&record, (hw_u32)at, stack_size, (void *)u->stack_address))
 		stack_size = 0;
 	at += stack_size;
 	s->mapping_room = mapping_count;

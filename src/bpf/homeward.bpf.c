@@ -15,13 +15,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int is_target(hw_u32 tgid)
-{
-	hw_u32 *target = config.filter ? bpf_map_lookup_elem(&targets, &tgid) : NULL;
-
-	return !config.filter || (target && *target == HW_TARGET_LIVE);
-}
-
 /* Why this task cannot be asked; HW_REFUSE_NONE if it can. */
 static __always_inline hw_u32 refusal_of(struct task_struct *task, struct pt_regs *regs)
 {
@@ -73,7 +66,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
 	struct task_struct *task = bpf_get_current_task_btf();
 	hw_u64 cs = *(volatile __u64 *)&ctx->regs.cs;
-	hw_u64 sessions = 1, cookie = 0, bytes;
+	hw_u64 sessions, cookie = 0, bytes;
 	struct hw_sample_record *record;
 	hw_u32 refusal = 0, zero = 0, nr = 0;
 	long stack;
@@ -82,7 +75,8 @@ int on_sample(struct bpf_perf_event_data *ctx)
 		COUNT(idle, 1);
 		return 0;
 	}
-	if (!is_target((hw_u32)(pid_tgid >> 32))) {
+	sessions = wanted_by(masks.events[bpf_get_attach_cookie(ctx) & (HW_EVENTS_MAX - 1)]);
+	if (!sessions) {
 		COUNT(filtered, 1);
 		return 0;
 	}
@@ -131,10 +125,12 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	record->size = (hw_u16)(bytes - sizeof(struct hw_ring_prefix));
 	if (bytes > sizeof(*record))
 		return 0;
-	if (ring_output(HW_RING_INTERRUPT, record, bytes))
+	if (ring_output(HW_RING_INTERRUPT, record, bytes)) {
 		COUNT(lost_samples, 1);
-	else
+		count_loss(sessions, 0);
+	} else {
 		COUNT(samples, 1);
+	}
 	return 0;
 }
 
@@ -142,41 +138,45 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *p)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	hw_u32 tgid = (hw_u32)task->tgid;
+	hw_u64 key = (hw_u64)task;
+	hw_u32 tid, tgid = (hw_u32)task->tgid;
 	struct hw_slot *slot = find_slot(task);
+	struct hw_target *target;
 
 	if (slot) {
 		serve_now(slot, task);
-		delete_slot((hw_u32)task->pid);
+		if (slot->in_exec)
+			bpf_map_delete_elem(&thread_execs, &key);
+		tid = slot->tid;
+		bpf_map_delete_elem(&slots, &tid);
 	}
-	if (config.filter && task->signal->live.counter == 0) {
-		hw_u32 *target = bpf_map_lookup_elem(&targets, &tgid);
-
-		if (target)
-			*target = HW_TARGET_GONE;
+	if (masks.by_process && task->signal->live.counter == 0) {
+		target = bpf_map_lookup_elem(&targets, &tgid);
+		if (target) {
+			__sync_fetch_and_or(&target->gone, target->live);
+			target->live = 0;
+		}
 	}
 	return 0;
 }
 
-/* The old image is still there: answer for it, and mark the slot until the new one is. */
+/* The old image is still there: walk it, and mark the slot until the new one is. */
 SEC("tp_btf/sched_prepare_exec")
 int BPF_PROG(on_prepare_exec, struct task_struct *p, struct linux_binprm *bprm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	hw_u64 key = (hw_u64)task;
 	struct hw_slot *slot;
+	hw_u32 tid = (hw_u32)task->pid;
 
-	if (!is_target((hw_u32)task->tgid))
+	if (!masks.active || !wanted_by(masks.active) || !task->mm)
 		return 0;
 	slot = make_slot(task);
 	if (!slot)
 		return 0;
-	if (*(volatile hw_u64 *)&slot->state & HW_OPEN) {
-		serve_now(slot, task);
-	} else {
-		slot->cookie = 0;
-		slot->served = 0;
-	}
-	slot->in_exec = 1;
+	if (tid != (hw_u32)task->tgid)
+		bpf_map_update_elem(&thread_execs, &key, &tid, BPF_ANY);
+	begin_exec(slot, task);
 	return 0;
 }
 
@@ -184,16 +184,16 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	hw_u64 key = (hw_u64)task;
 	hw_u32 old = (hw_u32)old_pid;
 	struct hw_slot *slot = find_slot(task);
 
-	if (slot)
-		slot->in_exec = 0;
-	if (old !=
-	    (hw_u32)task->pid) { /* a thread took over the leader's tid: its old slot is its own still */
-		slot = bpf_map_lookup_elem(&slots, &old);
-		if (slot && SLOT_IS_OURS(slot, task))
-			delete_slot(old);
+	if (!slot)
+		return 0;
+	slot->in_exec = 0;
+	if (slot->tid != (hw_u32)task->pid) { /* it has taken the leader's tid over */
+		bpf_map_delete_elem(&slots, &old);
+		bpf_map_delete_elem(&thread_execs, &key);
 	}
 	return 0;
 }
@@ -201,12 +201,14 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	hw_u32 live = HW_TARGET_LIVE, tgid = (hw_u32)parent->tgid, new_tgid = (hw_u32)child->tgid;
+	hw_u32 tgid = (hw_u32)parent->tgid, new_tgid = (hw_u32)child->tgid;
+	struct hw_target target = {};
 
-	if (!config.filter || tgid == new_tgid)
+	if (!masks.by_process || tgid == new_tgid)
 		return 0;
-	if (is_target(tgid))
-		bpf_map_update_elem(&targets, &new_tgid, &live, BPF_ANY);
+	target.live = by_process(tgid);
+	if (target.live)
+		bpf_map_update_elem(&targets, &new_tgid, &target, BPF_ANY);
 	else
 		bpf_map_delete_elem(&targets, &new_tgid); /* the number of one that is gone */
 	return 0;
@@ -235,5 +237,41 @@ int list_files(struct bpf_iter__task_vma *ctx)
 	out.pid = (hw_u32)task->tgid;
 	out.executable = !!(copy.flags & VM_EXEC);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+/* Take sessions that ended out of every slot, and count what others are owed (struct hw_slot_look). */
+SEC("iter/bpf_map_elem")
+int look_at_slots(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct hw_slot *slot = ctx->value;
+	hw_u64 keep = ~look.forget, state;
+
+	if (!slot)
+		return 0;
+	state = __sync_fetch_and_and(&slot->state, keep);
+	__sync_fetch_and_and(&slot->served, keep);
+	if (*(volatile hw_u64 *)&slot->taking & look.forget)
+		look.taking++;
+	if (state & HW_OPEN && state & look.ask & ~*(volatile hw_u64 *)&slot->served)
+		look.owed++;
+	return 0;
+}
+
+/* Take sessions that ended out of every process asked for; write those that nobody asks for any more. */
+SEC("iter/bpf_map_elem")
+int look_at_targets(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct hw_target *target = ctx->value;
+	hw_u32 *key = ctx->key, tgid;
+	hw_u64 keep = ~look.forget;
+
+	if (!target || !key)
+		return 0;
+	__sync_fetch_and_and(&target->live, keep);
+	__sync_fetch_and_and(&target->gone, keep);
+	tgid = *key;
+	if (!target->live && !target->gone)
+		bpf_seq_write(ctx->meta->seq, &tgid, sizeof(tgid));
 	return 0;
 }

@@ -87,6 +87,27 @@ struct mm_struct {
 		void *vdso;
 	} context;
 };
+/* mm_struct.flags: a word until 6.17, then a bitmap in a struct. */
+struct mm_struct___word {
+	unsigned long flags;
+};
+typedef struct {
+	unsigned long __mm_flags[1];
+} mm_flags_t;
+struct mm_struct___bitmap {
+	mm_flags_t flags;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+typedef struct {
+	__u32 val;
+} kgid_t;
+struct cred {
+	kuid_t uid, suid, euid;
+	kgid_t gid, sgid, egid;
+};
 
 typedef struct refcount_struct {
 	struct {
@@ -115,6 +136,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	__u64 start_boottime;
 	__u32 self_exec_id;
+	const struct cred *real_cred;
 	struct signal_struct *signal;
 };
 
@@ -141,6 +163,13 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 	__u64 session_id;
 	__u64 seq_num;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
 };
 
 struct bpf_iter__task_vma {

@@ -11,6 +11,10 @@ const volatile struct hw_bpf_config config = {};
 hw_u32 table_generation = 1;
 /* Numbers of misses, from 1. */
 hw_u32 last_ask = 0;
+/* Who samples what. */
+struct hw_session_masks masks = {};
+/* What look_at_slots is asked, and finds. */
+struct hw_slot_look look = {};
 /* The mapping of the vDSO is told by its address; its table by this serial. */
 hw_u32 vdso_serial = 0;
 
@@ -55,16 +59,20 @@ struct hw_scratch {
  * A task that was asked. state is one atomic word: bit 63 says a request is open, the others which sessions
  * it is owed to. The slot belongs to the task, not to its tid: task and start are compared at every use.
  */
-#define HW_OPEN (1ull << 63)
+#define HW_OPEN        (1ull << 63)
+#define HW_HANDED_OVER 0x100 /* of ended */
 struct hw_slot {
 	struct bpf_task_work work;
 	hw_u64 state;
 	hw_u64 served; /* sessions that have this stay's callchain */
+	hw_u64 taking; /* sessions taken from state whose records are not in a ring yet */
 	hw_u64 cookie;
 	hw_u64 task;    /* struct task_struct *, as a number */
 	hw_u64 start;   /* start_boottime */
+	hw_u32 tid;     /* the slot's key */
 	hw_u32 exec_id; /* self_exec_id when asked */
 	hw_u32 in_exec; /* between sched_prepare_exec and sched_process_exec */
+	hw_u32 ended;   /* end reason of the walk in scratch, or HW_HANDED_OVER */
 	struct hw_scratch scratch;
 };
 
@@ -96,9 +104,11 @@ struct {
 	__type(value, struct hw_sample_record);
 } sample_scratch SEC(".maps");
 
+/* By CPU. Read through a mapping: while bpf() looks into a map, samples of that CPU are dropped. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* the real size is set by user space */
 	__type(key, hw_u32);
 	__type(value, struct hw_counters);
 } counters SEC(".maps");
@@ -110,14 +120,44 @@ struct {
 	__type(value, hw_u32);
 } cookie_counter SEC(".maps");
 
-/* Processes asked for, by tgid, when config.filter. */
+/* Processes asked for, by tgid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, HW_TASKS_MAX);
 	__type(key, hw_u32);
-	__type(value, hw_u32);
+	__type(value, struct hw_target);
 } targets SEC(".maps");
+
+#define MASKS_BY(name, key_type)                                                                             \
+	struct {                                                                                             \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                             \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                                        \
+		__uint(max_entries, 64);                                                                     \
+		__type(key, key_type);                                                                       \
+		__type(value, hw_u64);                                                                       \
+	} name SEC(".maps")
+MASKS_BY(uids, hw_u32);
+MASKS_BY(cgroups, hw_u64);
+MASKS_BY(viewers, struct hw_viewer);
+
+/* Threads other than the leader inside execve, by task: the tid that they had, and their slot has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HW_TASKS_MAX);
+	__type(key, hw_u64);
+	__type(value, hw_u32);
+} thread_execs SEC(".maps");
+
+/* By 64 * cpu + session. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 64); /* the real size is set by user space */
+	__type(key, hw_u32);
+	__type(value, struct hw_losses);
+} losses SEC(".maps");
 
 struct hw_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -185,9 +225,9 @@ struct {
 
 static __always_inline struct hw_counters *counter(void)
 {
-	hw_u32 zero = 0;
+	hw_u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&counters, &zero);
+	return bpf_map_lookup_elem(&counters, &cpu);
 }
 #define COUNT(field, n)                                                                                      \
 	do {                                                                                                 \

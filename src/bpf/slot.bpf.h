@@ -4,12 +4,20 @@
  *
  *	idle       state 0
  *	requested  HW_OPEN and the bits of the sessions that asked; the task work is scheduled
- *	walking    the same word: a sample that hits now sets its bit, and serve() looks again before it
+ *	walking    the same word: a sample that hits now sets its bits, and serve() looks again before it
  *leaves
  *
  * Whoever turns state from 0 to HW_OPEN schedules; whoever turns it back to 0 has emitted for every bit it
  * saw. Between the two there is one cookie. The kernel refuses to schedule (-EBUSY) while the callback still
- * runs or has not been put to rest: then this stay's walk has just been made, and its cookie is taken.
+ * runs or has not been put to rest: then this stay's walk has just been made, and it is handed out again to
+ * the sessions that have not got it.
+ *
+ * Inside execve, from sched_prepare_exec on, the old image cannot be walked any more, so the hook walks it
+ * before, whether somebody asked or not; in_exec makes samples share that walk until sched_process_exec.
+ *
+ * Ending a session takes its bit out of state and served of every slot, from outside (look_at_slots). A bit
+ * that a task has taken from state but not yet put into a record stands in taking, which is set before state
+ * is read: whoever clears state first and reads taking then misses nothing. Nothing sleeps in between.
  *
  * Only the task itself deletes its slot: deleting frees memory that a sleeping callback may still use.
  */
@@ -30,9 +38,20 @@ extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct b
 	bpf_task_work_schedule_resume_impl(task, &(slot)->work, &slots, callback, NULL)
 #endif
 
-#define EBUSY                 16
-#define SERVES_MAX            8
+#define EBUSY      16
+#define SERVES_MAX 8
+
 #define SLOT_IS_OURS(slot, t) ((slot)->task == (hw_u64)(t) && (slot)->start == (t)->start_boottime)
+
+/* The slot of a thread that execve gives the leader's tid: it stands under the tid that it had. */
+static __noinline struct hw_slot *find_slot_in_exec(struct task_struct *task)
+{
+	hw_u64 key = (hw_u64)task;
+	hw_u32 *tid = bpf_map_lookup_elem(&thread_execs, &key);
+	struct hw_slot *slot = tid ? bpf_map_lookup_elem(&slots, tid) : NULL;
+
+	return slot && SLOT_IS_OURS(slot, task) ? slot : NULL;
+}
 
 /* The current task's slot, or NULL; one left by another task of the same tid is not it. */
 static __always_inline struct hw_slot *find_slot(struct task_struct *task)
@@ -40,16 +59,20 @@ static __always_inline struct hw_slot *find_slot(struct task_struct *task)
 	hw_u32 tid = (hw_u32)task->pid;
 	struct hw_slot *slot = bpf_map_lookup_elem(&slots, &tid);
 
-	return slot && SLOT_IS_OURS(slot, task) ? slot : NULL;
+	return slot && SLOT_IS_OURS(slot, task) ? slot : find_slot_in_exec(task);
 }
 
 static __always_inline struct hw_slot *make_slot(struct task_struct *task)
 {
 	hw_u32 tid = (hw_u32)task->pid;
 	struct hw_slot *slot = bpf_map_lookup_elem(&slots, &tid);
+	struct hw_slot *old;
 
 	if (slot && SLOT_IS_OURS(slot, task))
 		return slot;
+	old = find_slot_in_exec(task);
+	if (old)
+		return old;
 	if (slot) /* its task is dead, so nothing of it runs any more */
 		bpf_map_delete_elem(&slots, &tid);
 	if (bpf_map_update_elem(&slots, &tid, &zero_slot, BPF_NOEXIST))
@@ -59,12 +82,34 @@ static __always_inline struct hw_slot *make_slot(struct task_struct *task)
 		return NULL;
 	slot->task = (hw_u64)task;
 	slot->start = task->start_boottime;
+	slot->tid = tid;
 	return slot;
 }
 
-static __always_inline void delete_slot(hw_u32 tid)
+/* Take from state what is owed and not served. What comes back goes into a record before anything sleeps. */
+static __always_inline hw_u64 take_owed(struct hw_slot *slot, hw_u64 leave)
 {
-	bpf_map_delete_elem(&slots, &tid);
+	hw_u64 sessions;
+
+	*(volatile hw_u64 *)&slot->taking = ~0ull;
+	sessions = __sync_lock_test_and_set(&slot->state, leave) & ~HW_OPEN;
+	sessions &= ~*(volatile hw_u64 *)&slot->served;
+	*(volatile hw_u64 *)&slot->taking = sessions;
+	return sessions;
+}
+
+static __always_inline void served(struct hw_slot *slot, hw_u64 sessions)
+{
+	__sync_fetch_and_or(&slot->served, sessions);
+	*(volatile hw_u64 *)&slot->taking = 0;
+}
+
+static __always_inline void serve(struct hw_slot *slot, hw_u64 sessions, hw_u32 which)
+{
+	if (slot->ended == HW_HANDED_OVER)
+		emit_late(slot->cookie, sessions);
+	else
+		emit_callchain(&slot->scratch, slot->cookie, sessions, slot->ended, which);
 }
 
 /* Emit for every session that asked and has not been served, until nobody new has come. */
@@ -72,36 +117,38 @@ static __always_inline void serve_all(struct hw_slot *slot, hw_u32 reason)
 {
 	hw_u64 sessions;
 
+	slot->ended = reason;
 	for (int i = 0; i < SERVES_MAX; i++) {
-		sessions = __sync_lock_test_and_set(&slot->state, HW_OPEN) & ~HW_OPEN & ~slot->served;
-		if (sessions) {
-			emit_callchain(&slot->scratch, slot->cookie, sessions, reason, HW_RING_TASK);
-			slot->served |= sessions;
-		}
+		sessions = take_owed(slot, HW_OPEN);
+		if (sessions)
+			serve(slot, sessions, HW_RING_TASK);
+		served(slot, sessions);
 		if (__sync_val_compare_and_swap(&slot->state, HW_OPEN, 0) == HW_OPEN)
 			return;
 	}
-	slot->state = 0;
+	sessions = take_owed(slot, 0);
+	if (sessions)
+		serve(slot, sessions, HW_RING_TASK);
+	served(slot, sessions);
 }
 
-/* The walk went to user space: it answers for all who asked until now; later ones get it under their bit. */
-static __always_inline void hand_over_all(struct hw_slot *slot, struct task_struct *task)
+/* The walk goes to user space, for all who asked until now; to later ones user space hands it out again. */
+static __always_inline void hand_over(struct hw_slot *slot, struct task_struct *task)
 {
 	hw_u64 sessions;
+	int failed;
 
-	for (int i = 0; i < 2; i++) {
-		sessions = __sync_lock_test_and_set(&slot->state, HW_OPEN) & ~HW_OPEN & ~slot->served;
-		if (sessions) {
-			COUNT(unfinished, 1);
-			if (emit_unfinished(&slot->scratch, task, slot->cookie, sessions, HW_RING_UNFINISHED))
-				emit_callchain(&slot->scratch, slot->cookie, sessions, HW_END_MISS,
-				               HW_RING_TASK);
-			slot->served |= sessions;
-		}
-		if (__sync_val_compare_and_swap(&slot->state, HW_OPEN, 0) == HW_OPEN)
-			return;
-	}
-	serve_all(slot, HW_END_MISS);
+	prepare_unfinished(&slot->scratch, task);
+	sessions = take_owed(slot, HW_OPEN);
+	if (sessions & masks.limited)
+		sessions = still_seen(slot->cookie, sessions, HW_RING_TASK);
+	COUNT(unfinished, 1);
+	failed =
+	    sessions && emit_unfinished(&slot->scratch, task, slot->cookie, sessions, HW_RING_UNFINISHED);
+	if (failed)
+		emit_callchain(&slot->scratch, slot->cookie, sessions, HW_END_MISS, HW_RING_TASK);
+	served(slot, sessions);
+	serve_all(slot, failed ? HW_END_MISS : HW_HANDED_OVER);
 }
 
 static __always_inline void count_walk(const struct hw_slot *slot)
@@ -114,41 +161,50 @@ static __always_inline void count_walk(const struct hw_slot *slot)
 	c->frames += slot->scratch.walk.depth;
 }
 
+/* The walk cannot be made any more: its end reason, else 0. */
+static __always_inline hw_u32 too_late(struct hw_slot *slot, struct task_struct *task)
+{
+	slot->scratch.walk.depth = 0;
+	if (slot->exec_id != task->self_exec_id)
+		return HW_END_EXEC;
+	return task->mm ? 0 : HW_END_NO_MM;
+}
+
+/* Test only: the frames found, then registers as at the start, mappings and stack. */
+static __always_inline void send_truth(struct hw_slot *slot, struct task_struct *task, hw_u32 reason)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct hw_walk *walk = &slot->scratch.walk;
+
+	TAKE_REGISTERS(walk, regs);
+	walk->guess_reason = reason;
+	prepare_unfinished(&slot->scratch, task);
+	if (emit_unfinished(&slot->scratch, task, slot->cookie, 0, HW_RING_TRUTH))
+		COUNT(lost_truth, 1);
+}
+
 /* The task comes home: the task work. May sleep. */
 static int come_home(struct bpf_map *map, void *key, void *value)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct hw_slot *slot = value;
+	hw_u64 state = *(volatile hw_u64 *)&slot->state;
+	hw_u32 reason;
 	int r;
 
-	if (!(*(volatile hw_u64 *)&slot->state & HW_OPEN))
+	if (!(state & HW_OPEN) || !SLOT_IS_OURS(slot, task))
 		return 0;
-	if (!SLOT_IS_OURS(slot, task))
-		return 0;
-	slot->scratch.walk.depth = 0;
-	if (slot->exec_id != task->self_exec_id) {
-		serve_all(slot, HW_END_EXEC);
-		return 0;
-	}
-	if (!task->mm) {
-		serve_all(slot, HW_END_NO_MM);
+	reason = too_late(slot, task);
+	if (reason || state == HW_OPEN /* whoever asked is gone */) {
+		serve_all(slot, reason ? reason : HW_END_UNSAID);
 		return 0;
 	}
 	r = drive_asleep(&slot->scratch, task);
 	count_walk(slot);
-	if (config.truth && r >= HW_FRAME_DONE) {
-		hw_u32 depth = slot->scratch.walk.depth;
-		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-
-		/* the frames found, then registers as at the start, mappings and stack */
-		TAKE_REGISTERS(&slot->scratch.walk, regs);
-		slot->scratch.walk.guess_reason = (hw_u32)(r - HW_FRAME_DONE);
-		if (emit_unfinished(&slot->scratch, task, slot->cookie, 0, HW_RING_TRUTH))
-			COUNT(lost_truth, 1);
-		slot->scratch.walk.depth = depth;
-	}
+	if (config.truth && r >= HW_FRAME_DONE)
+		send_truth(slot, task, (hw_u32)(r - HW_FRAME_DONE));
 	if (r == HW_FRAME_NEED_TABLE)
-		hand_over_all(slot, task);
+		hand_over(slot, task);
 	else
 		serve_all(slot, (hw_u32)(r - HW_FRAME_DONE));
 	return 0;
@@ -157,26 +213,51 @@ static int come_home(struct bpf_map *map, void *key, void *value)
 /* Answer an open request on the spot, without faulting: the task exits, or its image goes. */
 static __always_inline void serve_now(struct hw_slot *slot, struct task_struct *task)
 {
+	hw_u32 reason;
 	int r;
 
 	if (!(*(volatile hw_u64 *)&slot->state & HW_OPEN))
 		return;
-	slot->scratch.walk.depth = 0;
-	if (slot->exec_id != task->self_exec_id) {
-		serve_all(slot, HW_END_EXEC);
-		return;
+	reason = too_late(slot, task);
+	if (!reason) {
+		r = drive_awake(&slot->scratch, task);
+		count_walk(slot);
+		reason = r == HW_FRAME_NEED_TABLE ? HW_END_MISS : (hw_u32)(r - HW_FRAME_DONE);
 	}
-	if (!task->mm) {
-		serve_all(slot, HW_END_NO_MM);
-		return;
-	}
-	r = drive_awake(&slot->scratch, task);
-	count_walk(slot);
-	serve_all(slot, r == HW_FRAME_NEED_TABLE ? HW_END_MISS : (hw_u32)(r - HW_FRAME_DONE));
+	serve_all(slot, reason);
 }
 
-/* What a sample gets: a cookie, or 0 and the refusal. */
-static __always_inline hw_u64 request(struct task_struct *task, hw_u64 session, hw_u32 *refusal)
+/* The image goes: walk it now, and let samples share that walk until the new one is there. */
+static __always_inline void begin_exec(struct hw_slot *slot, struct task_struct *task)
+{
+	hw_u64 state = *(volatile hw_u64 *)&slot->state;
+
+	if (!(state & HW_OPEN)) { /* nobody asked yet: whoever interrupts here and asks overwrites this */
+		slot->exec_id = task->self_exec_id;
+		slot->cookie = new_cookie();
+		slot->served = 0;
+		__sync_val_compare_and_swap(&slot->state, 0, HW_OPEN);
+	}
+	slot->in_exec = 1;
+	barrier();
+	serve_now(slot, task);
+}
+
+/* This stay's walk has been made: hand it out again to the sessions that have not got it. */
+static __always_inline hw_u64 share_made(struct hw_slot *slot, hw_u64 sessions)
+{
+	hw_u64 unserved = sessions & ~*(volatile hw_u64 *)&slot->served;
+
+	if (unserved) {
+		COUNT(again, 1);
+		serve(slot, unserved, HW_RING_INTERRUPT);
+		__sync_fetch_and_or(&slot->served, unserved);
+	}
+	return slot->cookie;
+}
+
+/* What a sample of these sessions gets: a cookie, or 0 and the refusal. */
+static __always_inline hw_u64 request(struct task_struct *task, hw_u64 sessions, hw_u32 *refusal)
 {
 	struct hw_slot *slot = make_slot(task);
 	hw_u64 old;
@@ -187,23 +268,11 @@ static __always_inline hw_u64 request(struct task_struct *task, hw_u64 session, 
 		*refusal = HW_REFUSE_NO_SLOT;
 		return 0;
 	}
-	if (slot->in_exec) { /* the old image is gone: share its walk, or say so */
-		if (slot->in_exec == 1) {
-			slot->in_exec = 2;
-			if (slot->cookie == 0 || slot->exec_id != task->self_exec_id || !slot->served) {
-				slot->cookie = new_cookie();
-				slot->served = 0;
-			}
-		}
-		if (!(slot->served & session)) {
-			slot->scratch.walk.depth = 0;
-			emit_callchain(&slot->scratch, slot->cookie, session, HW_END_EXEC, HW_RING_INTERRUPT);
-			slot->served |= session;
-		}
+	if (slot->in_exec && !(*(volatile hw_u64 *)&slot->state & HW_OPEN)) {
 		COUNT(shared, 1);
-		return slot->cookie;
+		return share_made(slot, sessions);
 	}
-	old = __sync_fetch_and_or(&slot->state, HW_OPEN | session);
+	old = __sync_fetch_and_or(&slot->state, HW_OPEN | sessions);
 	if (old & HW_OPEN) {
 		COUNT(shared, 1);
 		return slot->cookie;
@@ -219,11 +288,7 @@ static __always_inline hw_u64 request(struct task_struct *task, hw_u64 session, 
 	slot->state = 0;
 	if (r == -EBUSY && slot->cookie) {
 		COUNT(late, 1);
-		if (!(slot->served & session)) {
-			emit_callchain(&slot->scratch, slot->cookie, session, HW_END_MISS, HW_RING_INTERRUPT);
-			slot->served |= session;
-		}
-		return slot->cookie;
+		return share_made(slot, sessions);
 	}
 	COUNT(refused_schedule, 1);
 	*refusal = HW_REFUSE_SCHEDULE;

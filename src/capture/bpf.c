@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* The BPF backend as one: events on every CPU, rings, loader, process events. */
-#include "capture/internal.h"
+/* The BPF backend: one session on a kernel side of its own. */
+#include "capture/backend.h"
 
-#include <linux/perf_event.h>
-#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "capture/sessions.h"
 #include "perfdata/records.h"
 
 struct bpf_capture {
 	struct hw_capture capture; /* first */
-	struct hw_capture_options options;
 	struct hw_capture_sink sink;
-	struct hw_kernel_side side;
-	struct hw_tables tables;
-	struct hw_loader *loader;
-	struct hw_side_band *band;
-	array_of(int) events; /* file descriptors, one a CPU that is online */
-	array_of(struct bpf_link *) links;
-	struct perf_event_attr attr;
-	const char *event_name;
-	pthread_mutex_t sink_lock;
-	struct hw_counters told; /* losses already in the file */
-	struct hw_error error;   /* of the sink, inside a callback */
-	int failed;
+	struct hw_sessions *sessions;
+	unsigned bit;
+	bool filter;
 };
 
 static struct bpf_capture *bpf_of(struct hw_capture *opened)
@@ -35,188 +22,74 @@ static struct bpf_capture *bpf_of(struct hw_capture *opened)
 	return (struct bpf_capture *)opened;
 }
 
-static int deliver(void *context, const struct perf_event_header *record, struct hw_error *err)
+static const struct bpf_capture *bpf_of_const(const struct hw_capture *opened)
+{
+	return (const struct bpf_capture *)opened;
+}
+
+static int keep_record(void *context, uint64_t sessions, const struct perf_event_header *record,
+                       struct hw_error *err)
 {
 	struct bpf_capture *capture = context;
-	int r;
 
-	pthread_mutex_lock(&capture->sink_lock);
-	r = capture->sink.record(capture->sink.context, record, err);
-	pthread_mutex_unlock(&capture->sink_lock);
-	return r;
+	(void)sessions;
+	return capture->sink.record(capture->sink.context, record, err);
 }
 
-static int deliver_finished(void *context, const struct perf_event_header *record)
+/* Process events of processes nobody asked for stay out of the file. */
+static int keep_process(void *context, uint64_t sessions, const struct perf_event_header *record,
+                        struct hw_error *err)
 {
-	return deliver(context, record, NULL);
+	return sessions ? keep_record(context, sessions, record, err) : 0;
 }
 
-static int from_ring(void *context, void *data, size_t size)
+static int keep_existing(void *context, const struct perf_event_header *record, struct hw_error *err)
+{
+	return keep_record(context, 1, record, err);
+}
+
+static void keep_truth(void *context, const struct hw_unfinished *walk, size_t size)
 {
 	struct bpf_capture *capture = context;
-	const struct hw_ring_prefix *prefix = data;
-	int r = 0;
 
-	switch (size > sizeof(*prefix) ? prefix->kind : 0) {
-	case HW_RING_PERF:
-		r = deliver(capture, (const struct perf_event_header *)(prefix + 1), &capture->error);
-		break;
-	case HW_RING_MISS:
-	case HW_RING_UNFINISHED:
-		hw_loader_push(capture->loader, data, size);
-		break;
-	case HW_RING_TRUTH:
-		if (capture->sink.truth)
-			capture->sink.truth(capture->sink.context, data, size);
-		break;
-	}
-	if (r < 0)
-		capture->failed = r;
-	return r < 0 ? r : 0;
-}
-
-static void set_event(struct bpf_capture *capture, bool hardware)
-{
-	struct perf_event_attr *attr = &capture->attr;
-	const struct hw_capture_options *options = &capture->options;
-
-	memset(attr, 0, sizeof(*attr));
-	attr->size = sizeof(*attr);
-	attr->type = hardware ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE;
-	attr->config = hardware ? (uint64_t)PERF_COUNT_HW_CPU_CYCLES : (uint64_t)PERF_COUNT_SW_CPU_CLOCK;
-	capture->event_name = hardware ? "cycles" : "cpu-clock";
-	attr->disabled = 1;
-	attr->exclude_kernel = options->user_only;
-	attr->exclude_hv = 1;
-	attr->freq = hardware && options->frequency;
-	if (!options->frequency)
-		attr->sample_period = options->rate;
-	else if (hardware)
-		attr->sample_freq = options->rate;
-	else
-		attr->sample_period = 1000000000ull / options->rate;
-}
-
-static int open_event(struct bpf_capture *capture, int cpu)
-{
-	return (int)syscall(SYS_perf_event_open, &capture->attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-static int attach_event(struct bpf_capture *capture, int fd, struct hw_error *err)
-{
-	LIBBPF_OPTS(bpf_perf_event_opts, opts, .bpf_cookie = 0);
-	struct bpf_link *link;
-
-	if (array_push(&capture->events, fd)) {
-		close(fd);
-		return hw_fail(err, -ENOMEM, "out of memory");
-	}
-	link = bpf_program__attach_perf_event_opts(capture->side.on_sample, fd, &opts);
-	if (!link)
-		return hw_fail(err, -errno, "cannot attach to a CPU's event: %s", strerror(errno));
-	return array_push(&capture->links, link) ? hw_fail(err, -ENOMEM, "out of memory") : 0;
-}
-
-/* What was asked for; else cycles where the machine counts them, else cpu-clock. */
-static int choose_event(struct bpf_capture *capture, struct hw_error *err)
-{
-	const char *wanted = capture->options.event;
-	bool hardware = !wanted || !strcmp(wanted, "cycles");
-	int fd, error;
-
-	set_event(capture, hardware);
-	if (!hardware)
-		return 0;
-	fd = open_event(capture, 0);
-	error = errno;
-	if (fd >= 0)
-		close(fd);
-	else if (wanted)
-		return hw_fail(
-		    err, -error,
-		    "cannot sample cycles: %s; this machine may have no such counter: use cpu-clock",
-		    strerror(error));
-	else
-		set_event(capture, false);
-	return 0;
-}
-
-/* The event on each online CPU. */
-static int open_events(struct bpf_capture *capture, struct hw_error *err)
-{
-	int fd, r = choose_event(capture, err);
-
-	if (r)
-		return r;
-	for (uint32_t cpu = 0; cpu < capture->side.cpu_count; cpu++) {
-		fd = open_event(capture, (int)cpu);
-		if (fd < 0 && (errno == ENODEV || errno == ENXIO))
-			continue; /* offline */
-		if (fd < 0)
-			return hw_fail(
-			    err, -errno,
-			    "cannot open %s on CPU %u (%s): run as root or with CAP_PERFMON, or lower "
-			    "/proc/sys/kernel/perf_event_paranoid",
-			    capture->event_name, cpu, strerror(errno));
-		r = attach_event(capture, fd, err);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static void close_events(struct bpf_capture *capture)
-{
-	array_for_each (&capture->links, link)
-		bpf_link__destroy(*link);
-	array_for_each (&capture->events, fd)
-		close(*fd);
-	array_free(&capture->links);
-	array_free(&capture->events);
+	if (capture->sink.truth)
+		capture->sink.truth(capture->sink.context, walk, size);
 }
 
 static void close_capture(struct hw_capture *opened)
 {
 	struct bpf_capture *capture = bpf_of(opened);
 
-	close_events(capture);
-	hw_loader_free(capture->loader);
-	hw_side_band_close(capture->band);
-	hw_tables_free(&capture->tables);
-	hw_kernel_side_close(&capture->side);
-	pthread_mutex_destroy(&capture->sink_lock);
+	hw_sessions_close(capture->sessions);
 	free(capture);
 }
 
 static int open_capture(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
                         struct hw_capture **result, struct hw_error *err)
 {
+	struct hw_sessions_options all = {.deferred_only = options->deferred_only,
+	                                  .truth = options->truth,
+	                                  .table_memory_bytes = options->table_memory_bytes,
+	                                  .ring_bytes = options->ring_bytes,
+	                                  .cache_directory = options->cache_directory};
+	struct hw_session_options own = {.event = options->event,
+	                                 .frequency = options->frequency,
+	                                 .rate = options->rate,
+	                                 .user_only = options->user_only,
+	                                 .filter = options->filter ? HW_SESSION_PROCESSES : HW_SESSION_ALL};
 	struct bpf_capture *capture = calloc(1, sizeof(*capture));
-	uint32_t ring_bytes = options->ring_bytes ? options->ring_bytes : 2 << 20;
+	struct hw_sessions_sink own_sink = {
+	    .context = capture, .record = keep_record, .process = keep_process, .truth = keep_truth};
 	int r;
 
 	if (!capture)
 		return hw_fail(err, -ENOMEM, "out of memory");
 	capture->capture.backend = &hw_backend_bpf;
-	capture->options = *options;
 	capture->sink = *sink;
-	pthread_mutex_init(&capture->sink_lock, NULL);
-	r = hw_kernel_side_open(&capture->side, options, err);
+	capture->filter = options->filter;
+	r = hw_sessions_open(&all, &own_sink, &capture->sessions, err);
 	if (!r)
-		r = hw_kernel_side_open_rings(&capture->side, ring_bytes, from_ring, capture, err);
-	if (!r)
-		r = hw_tables_init(&capture->tables, &capture->side, options->table_memory_bytes, err);
-	if (!r)
-		r = hw_loader_new(&capture->side, &capture->tables, options->cache_directory,
-		                  deliver_finished, capture, &capture->loader, err);
-	if (!r)
-		r = hw_side_band_open(capture->side.cpu_count, &capture->band, err);
-	if (!r)
-		r = hw_loader_load_running(capture->loader, err);
-	if (!r)
-		r = hw_kernel_side_attach_hooks(&capture->side, err);
-	if (!r)
-		r = open_events(capture, err);
+		r = hw_sessions_add(capture->sessions, &own, &capture->bit, err);
 	if (r) {
 		close_capture(&capture->capture);
 		return r;
@@ -227,172 +100,82 @@ static int open_capture(const struct hw_capture_options *options, const struct h
 
 static const char *event(const struct hw_capture *opened, struct perf_event_attr *attr)
 {
-	const struct bpf_capture *capture = (const struct bpf_capture *)opened;
+	const struct bpf_capture *capture = bpf_of_const(opened);
 
-	*attr = capture->attr;
-	attr->sample_type = HW_SAMPLE_TYPE;
-	attr->sample_id_all = 1;
-	attr->mmap = 1;
-	attr->mmap2 = 1;
-	attr->comm = 1;
-	attr->comm_exec = 1;
-	attr->task = 1;
-	attr->build_id = 1;
-	attr->use_clockid = 1;
-	attr->clockid = CLOCK_MONOTONIC;
-	attr->disabled = 1;
-	if (capture->options.frequency && !attr->freq) { /* what was asked for, as perf writes it */
-		attr->freq = 1;
-		attr->sample_freq = capture->options.rate;
-	}
-	hw_attr_set_deferred(attr);
-	return capture->event_name;
+	return hw_sessions_event(capture->sessions, capture->bit, attr);
 }
 
 static int add_process(struct hw_capture *opened, pid_t pid, struct hw_error *err)
 {
-	const struct bpf_capture *capture = bpf_of(opened);
-	uint32_t key = (uint32_t)pid, live = HW_TARGET_LIVE;
-	int r = bpf_map_update_elem(capture->side.targets, &key, &live, BPF_ANY);
+	struct bpf_capture *capture = bpf_of(opened);
 
-	return r ? hw_fail(err, r, "cannot add process %d: %s", (int)pid, strerror(-r)) : 0;
+	return hw_sessions_add_process(capture->sessions, capture->bit, pid, err);
 }
 
 static bool is_wanted(void *context, pid_t pid)
 {
 	struct bpf_capture *capture = context;
-	uint32_t key = (uint32_t)pid, value;
 
-	return !capture->options.filter || !bpf_map_lookup_elem(capture->side.targets, &key, &value);
-}
-
-/* Process events of processes nobody asked for stay out of the file. */
-static int deliver_wanted(void *context, const struct perf_event_header *record, struct hw_error *err)
-{
-	struct bpf_capture *capture = context;
-	const int32_t *pid = (const int32_t *)(record + 1);
-
-	if (record->type == PERF_RECORD_LOST)
-		return 0; /* told with the other losses */
-	if (capture->options.filter && *pid > 0 && !is_wanted(capture, *pid))
-		return 0;
-	return deliver(capture, record, err);
+	return !capture->filter || hw_sessions_has_process(capture->sessions, capture->bit, pid);
 }
 
 static int start(struct hw_capture *opened, struct hw_error *err)
 {
 	struct bpf_capture *capture = bpf_of(opened);
-	int r = hw_side_band_enable(capture->band, err);
+	int r = hw_sessions_existing(capture->sessions, is_wanted, keep_existing, capture, err);
 
-	if (!r)
-		r = hw_side_band_existing(is_wanted, capture->loader, deliver_wanted, capture, err);
-	for (size_t i = 0; i < capture->events.count && !r; i++)
-		if (ioctl(capture->events.items[i], PERF_EVENT_IOC_ENABLE, 0))
-			r = hw_fail(err, -errno, "cannot enable %s: %s", capture->event_name,
-			            strerror(errno));
-	return r;
-}
-
-static int drain(struct bpf_capture *capture, struct hw_error *err)
-{
-	int r = hw_side_band_read(capture->band, deliver_wanted, capture, err);
-
-	if (r)
-		return r;
-	r = ring_buffer__consume(capture->side.reader);
-	if (r < 0 && capture->failed) {
-		if (err)
-			*err = capture->error;
-		return capture->failed;
-	}
-	return r < 0 && r != -EINTR ? hw_fail(err, r, "cannot read the rings: %s", strerror(-r)) : 0;
-}
-
-/* Put what was lost since the last time into the file. */
-static int tell_losses(struct bpf_capture *capture, struct hw_error *err)
-{
-	struct hw_record_id id = {0};
-	struct hw_counters now;
-	uint64_t buffer[16];
-	struct timespec clock;
-	uint64_t samples, callchains;
-	int r = 0;
-
-	hw_kernel_side_count(&capture->side, &now);
-	samples = now.lost_samples - capture->told.lost_samples;
-	callchains = now.lost_callchains - capture->told.lost_callchains;
-	capture->told = now;
-	clock_gettime(CLOCK_MONOTONIC, &clock);
-	id.time_ns = (uint64_t)clock.tv_sec * 1000000000ull + (uint64_t)clock.tv_nsec;
-	if (samples && hw_build_lost_samples(buffer, sizeof(buffer), &id, samples) > 0)
-		r = deliver(capture, (struct perf_event_header *)buffer, err);
-	if (!r && callchains &&
-	    hw_build_lost(buffer, sizeof(buffer), &id, callchains, HW_LOST_CALLCHAINS) > 0)
-		r = deliver(capture, (struct perf_event_header *)buffer, err);
-	return r;
+	return r ? r : hw_sessions_start(capture->sessions, capture->bit, err);
 }
 
 static int poll_rings(struct hw_capture *opened, int timeout_ms, struct hw_error *err)
 {
-	struct bpf_capture *capture = bpf_of(opened);
-	struct pollfd ready = {.fd = ring_buffer__epoll_fd(capture->side.reader), .events = POLLIN};
-	int r;
-
-	poll(&ready, 1, timeout_ms);
-	r = drain(capture, err);
-	return r ? r : tell_losses(capture, err);
+	return hw_sessions_poll(bpf_of(opened)->sessions, timeout_ms, err);
 }
 
-/* Is any task still owing a callchain? */
-static bool any_open(const struct bpf_capture *capture)
+static int tell_lost_process_events(struct bpf_capture *capture, struct hw_error *err)
 {
-	struct hw_counters now;
+	struct hw_sessions_status status;
+	struct hw_record_id id = {0};
+	uint64_t buffer[16];
 
-	hw_kernel_side_count(&capture->side, &now);
-	return now.walks + now.unfinished < now.requests;
+	hw_sessions_status(capture->sessions, &status);
+	if (!status.lost_side_band ||
+	    hw_build_lost(buffer, sizeof(buffer), &id, status.lost_side_band, HW_LOST_OTHER) <= 0)
+		return 0;
+	return keep_existing(capture, (struct perf_event_header *)buffer, err);
 }
 
 static int stop(struct hw_capture *opened, int grace_ms, struct hw_error *err)
 {
 	struct bpf_capture *capture = bpf_of(opened);
-	uint64_t lost;
-	int r = 0;
+	struct hw_sessions *sessions = capture->sessions;
+	int r = hw_sessions_stop(sessions, capture->bit, err);
 
-	array_for_each (&capture->events, fd)
-		ioctl(*fd, PERF_EVENT_IOC_DISABLE, 0);
-	for (int waited = 0; waited <= grace_ms && !r; waited += 10) {
-		r = poll_rings(opened, 0, err);
-		if (!any_open(capture))
-			break;
+	for (int waited = 0; !r && hw_sessions_owed(sessions, capture->bit) > 0 && waited < grace_ms;
+	     waited += 10) {
 		usleep(10000);
+		r = hw_sessions_poll(sessions, 0, err);
 	}
 	if (!r)
-		r = poll_rings(opened, 0, err);
-	hw_loader_drain(capture->loader);
-	lost = hw_side_band_lost(capture->band);
-	if (!r && lost) {
-		struct hw_record_id id = {0};
-		uint64_t buffer[16];
-
-		if (hw_build_lost(buffer, sizeof(buffer), &id, lost, HW_LOST_OTHER) > 0)
-			r = deliver(capture, (struct perf_event_header *)buffer, err);
-	}
-	return r;
+		r = hw_sessions_poll(sessions, 0, err);
+	hw_sessions_drain(sessions);
+	return r ? r : tell_lost_process_events(capture, err);
 }
 
 static void get_status(const struct hw_capture *opened, struct hw_capture_status *status)
 {
-	const struct bpf_capture *capture = (const struct bpf_capture *)opened;
+	struct hw_sessions_status all;
 
+	hw_sessions_status(bpf_of_const(opened)->sessions, &all);
 	memset(status, 0, sizeof(*status));
-	hw_kernel_side_count(&capture->side, &status->counters);
-	status->tables = capture->tables.loaded.count;
-	status->table_rows = capture->tables.rows;
-	status->table_bytes = capture->tables.bytes;
-	status->table_failures = capture->tables.failures;
-	status->misses = hw_loader_misses(capture->loader);
-	status->finished = hw_loader_finished(capture->loader);
-	status->lost_side_band = hw_side_band_lost(capture->band);
+	status->counters = all.counters;
+	status->tables = all.tables;
+	status->table_rows = all.table_rows;
+	status->table_bytes = all.table_bytes;
+	status->table_failures = all.table_failures;
+	status->misses = all.misses;
+	status->finished = all.finished;
+	status->lost_side_band = all.lost_side_band;
 }
 
 const struct hw_backend hw_backend_bpf = {

@@ -22,7 +22,7 @@ struct hw_capture;
 
 struct hw_capture_options {
 	const char *backend; /* "bpf" …, or NULL or "auto": the best one that works here */
-	const char *event;   /* "cycles", "cpu-clock", or NULL: cycles if the machine counts them */
+	const char *event;   /* by name; NULL: cycles, or cpu-clock where there are none */
 	bool frequency;      /* rate is in Hz, else a period (events; ns for cpu-clock) */
 	uint64_t rate;
 	bool filter;        /* only processes added with hw_capture_add_process, and their descendants */

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "base/array.h"
-#include "capture/backend.h"
+#include "capture/sessions.h"
 #include "walk/compiler.h"
 #include "walk/walker.h"
 
@@ -17,15 +17,20 @@ struct hw_kernel_side {
 	struct bpf_object *object;
 	array_of(struct bpf_link *) links;
 	uint32_t cpu_count; /* possible */
-	int rings, tables, table_infos, files, targets, slots, counters;
-	struct hw_table_info *infos; /* shared with the kernel */
-	uint32_t *table_generation;  /* likewise */
+	int rings, tables, table_infos, files, targets, uids, cgroups, viewers;
+	/* shared with the kernel */
+	struct hw_table_info *infos;
+	struct hw_counters *counters; /* by CPU */
+	struct hw_losses *losses;     /* by 64 * cpu + session */
+	struct hw_session_masks *masks;
+	struct hw_slot_look *look;
+	uint32_t *table_generation;
 	uint32_t *vdso_serial;
 	struct bpf_program *on_sample;
 	struct bpf_program *list_files;
 	struct ring_buffer *reader;
 };
-int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_options *options,
+int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_sessions_options *options,
                         struct hw_error *err);
 int hw_kernel_side_open_rings(struct hw_kernel_side *side, uint32_t ring_bytes,
                               int (*record)(void *context, void *data, size_t size), void *context,
@@ -33,6 +38,12 @@ int hw_kernel_side_open_rings(struct hw_kernel_side *side, uint32_t ring_bytes,
 int hw_kernel_side_attach_hooks(struct hw_kernel_side *side, struct hw_error *err);
 void hw_kernel_side_close(struct hw_kernel_side *side);
 void hw_kernel_side_count(const struct hw_kernel_side *side, struct hw_counters *sum);
+/* Wait until every program that runs now without sleeping has ended. */
+void hw_kernel_side_wait(const struct hw_kernel_side *side);
+/* Take the sessions in forget out of all slots, count those that owe the sessions in ask: see side->look. */
+int hw_kernel_side_look(struct hw_kernel_side *side, uint64_t ask, uint64_t forget);
+/* Take the sessions in forget out of all processes asked for. */
+int hw_kernel_side_forget_targets(struct hw_kernel_side *side, uint64_t forget);
 
 typedef array_of(struct hw_iterated_mapping) hw_mapping_list;
 /* File mappings as the kernel sees them, of one process (pid) or of all (0). */
@@ -64,14 +75,17 @@ const struct hw_table *hw_tables_find(const struct hw_tables *tables, uint32_t s
 
 /* loader.c: files to tables, off the reader's thread */
 struct hw_loader;
+typedef int (*hw_loader_emit)(void *context, uint64_t sessions, const struct perf_event_header *record);
 int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const char *cache_directory,
-                  int (*emit)(void *context, const struct perf_event_header *record), void *context,
-                  struct hw_loader **loader, struct hw_error *err);
+                  hw_loader_emit emit, void *context, struct hw_loader **loader, struct hw_error *err);
 void hw_loader_free(struct hw_loader *loader);
 /* Compile and load what runs now. */
 int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err);
-/* Hand over a struct hw_miss or hw_unfinished of size bytes (copied). */
+/* Hand over a struct hw_miss, hw_unfinished or hw_late of size bytes (copied). */
 int hw_loader_push(struct hw_loader *loader, const void *item, size_t size);
+/* How many items were handed over, and how many of these are done: in the same order. */
+uint64_t hw_loader_pushed(struct hw_loader *loader);
+uint64_t hw_loader_handled(struct hw_loader *loader);
 /* Wait until everything handed over is done. */
 void hw_loader_drain(struct hw_loader *loader);
 uint64_t hw_loader_finished(const struct hw_loader *loader);

@@ -9,6 +9,7 @@
  * remapping between the miss and the open. So the file that was opened is mapped into ourselves, and its
  * rows are published only if the kernel shows the asked-for key for that mapping, before and after.
  */
+#include "capture/finished.h"
 #include "capture/internal.h"
 
 #include <fcntl.h>
@@ -44,7 +45,7 @@ struct hw_loader {
 	struct hw_kernel_side *side;
 	struct hw_tables *tables;
 	struct hw_compiler *compiler;
-	int (*emit)(void *context, const struct perf_event_header *record);
+	hw_loader_emit emit;
 	void *context;
 	pthread_t thread;
 	bool running;
@@ -53,7 +54,8 @@ struct hw_loader {
 	struct item *first, **last;
 	size_t queued_bytes;
 	bool busy, quit;
-	uint64_t finished, misses;
+	uint64_t finished, misses, pushed, handled;
+	struct hw_finished *recent; /* walks for sessions that come late */
 	array_of(struct known_build_id) build_ids;
 	array_of(struct asked) answers;
 };
@@ -166,22 +168,35 @@ static const struct hw_table *table_of(const struct hw_loader *loader, const str
 	return NULL;
 }
 
+/* keep: remember it for sessions that come late; only on the loader's own thread. */
 static void emit_finished(struct hw_loader *loader, const struct hw_unfinished *u, const uint64_t *ips,
-                          uint32_t count, enum hw_end_reason reason)
+                          uint32_t count, enum hw_end_reason reason, bool keep)
 {
 	struct hw_record_id id = {.pid = u->pid, .tid = u->tid, .time_ns = u->time_ns, .cpu = u->cpu};
-	uint64_t buffer[HW_FRAMES_MAX + 16];
+	uint64_t buffer[HW_FRAMES_MAX + 16], sessions = u->prefix.sessions;
 	int size = hw_build_deferred(buffer, sizeof(buffer), &id, u->cookie, ips, count, (uint8_t)reason);
 
-	if (size > 0)
-		loader->emit(loader->context, (struct perf_event_header *)buffer);
+	if (size <= 0)
+		return;
+	if (keep)
+		sessions |= hw_finished_keep(loader->recent, u->cookie, buffer, (size_t)size);
+	loader->emit(loader->context, sessions, (struct perf_event_header *)buffer);
+}
+
+static void hand_out_again(struct hw_loader *loader, const struct hw_late *late)
+{
+	const struct perf_event_header *record =
+	    hw_finished_find(loader->recent, late->cookie, late->prefix.sessions);
+
+	if (record)
+		loader->emit(loader->context, late->prefix.sessions, record);
 }
 
 /* No memory for the walk itself: its callchain still is answered, with the reason. */
-static void give_up(struct hw_loader *loader, const struct hw_unfinished *u)
+static void give_up(struct hw_loader *loader, const struct hw_unfinished *u, bool keep)
 {
 	emit_finished(loader, u, (const uint64_t *)(u + 1), u->ip_count <= HW_FRAMES_MAX ? u->ip_count : 0,
-	              HW_END_MISS);
+	              HW_END_MISS, keep);
 }
 
 static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u, size_t size)
@@ -202,7 +217,7 @@ static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u,
 		return;
 	mappings = calloc(u->mapping_count + 1, sizeof(*mappings));
 	if (!mappings) {
-		give_up(loader, u);
+		give_up(loader, u, true);
 		return;
 	}
 	for (uint32_t i = 0; i < u->mapping_count; i++) {
@@ -227,7 +242,7 @@ static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u,
 		close(reader.fd);
 	free(mappings);
 	loader->finished++;
-	emit_finished(loader, u, ips, walk.depth, reason);
+	emit_finished(loader, u, ips, walk.depth, reason, true);
 }
 
 static void handle(struct hw_loader *loader, const struct item *item)
@@ -238,6 +253,8 @@ static void handle(struct hw_loader *loader, const struct item *item)
 		answer_miss(loader, (const void *)item->bytes, item->fd);
 	else if (prefix->kind == HW_RING_UNFINISHED && item->size >= sizeof(struct hw_unfinished))
 		finish_walk(loader, (const void *)item->bytes, item->size);
+	else if (prefix->kind == HW_RING_LATE && item->size >= sizeof(struct hw_late))
+		hand_out_again(loader, (const void *)item->bytes);
 }
 
 static void *run(void *argument)
@@ -262,6 +279,7 @@ static void *run(void *argument)
 		free(item);
 		pthread_mutex_lock(&loader->lock);
 		loader->busy = false;
+		loader->handled++;
 		if (!loader->first)
 			pthread_cond_broadcast(&loader->idle);
 	}
@@ -279,7 +297,7 @@ int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
 		pthread_mutex_unlock(&loader->lock);
 		free(item);
 		if (prefix->kind == HW_RING_UNFINISHED && size >= sizeof(struct hw_unfinished))
-			give_up(loader, data);
+			give_up(loader, data, false);
 		return -ENOMEM;
 	}
 	item->next = NULL;
@@ -294,9 +312,30 @@ int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
 	*loader->last = item;
 	loader->last = &item->next;
 	loader->queued_bytes += size;
+	loader->pushed++;
 	pthread_cond_signal(&loader->wake);
 	pthread_mutex_unlock(&loader->lock);
 	return 0;
+}
+
+static uint64_t read_locked(struct hw_loader *loader, const uint64_t *counter)
+{
+	uint64_t value;
+
+	pthread_mutex_lock(&loader->lock);
+	value = *counter;
+	pthread_mutex_unlock(&loader->lock);
+	return value;
+}
+
+uint64_t hw_loader_pushed(struct hw_loader *loader)
+{
+	return read_locked(loader, &loader->pushed);
+}
+
+uint64_t hw_loader_handled(struct hw_loader *loader)
+{
+	return read_locked(loader, &loader->handled);
 }
 
 void hw_loader_drain(struct hw_loader *loader)
@@ -397,8 +436,7 @@ uint8_t hw_loader_build_id(const struct hw_loader *loader, pid_t pid, uint64_t s
 }
 
 int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const char *cache_directory,
-                  int (*emit)(void *context, const struct perf_event_header *record), void *context,
-                  struct hw_loader **result, struct hw_error *err)
+                  hw_loader_emit emit, void *context, struct hw_loader **result, struct hw_error *err)
 {
 	struct hw_compiler_options options = {.cache_directory = cache_directory};
 	struct hw_loader *loader = calloc(1, sizeof(*loader));
@@ -414,7 +452,9 @@ int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const c
 	pthread_mutex_init(&loader->lock, NULL);
 	pthread_cond_init(&loader->wake, NULL);
 	pthread_cond_init(&loader->idle, NULL);
-	r = hw_compiler_new(&options, &loader->compiler, err);
+	loader->recent = hw_finished_new();
+	r = loader->recent ? hw_compiler_new(&options, &loader->compiler, err)
+	                   : hw_fail(err, -ENOMEM, "out of memory");
 	if (!r) {
 		r = -pthread_create(&loader->thread, NULL, run, loader);
 		loader->running = !r;
@@ -440,6 +480,7 @@ void hw_loader_free(struct hw_loader *loader)
 	if (loader->running)
 		pthread_join(loader->thread, NULL);
 	hw_compiler_free(loader->compiler);
+	free(loader->recent);
 	array_free(&loader->build_ids);
 	array_free(&loader->answers);
 	free(loader);

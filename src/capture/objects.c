@@ -79,7 +79,7 @@ static struct bpf_map *find_section(struct bpf_object *object, const char *secti
 	return NULL;
 }
 
-static int configure(struct hw_kernel_side *side, const struct hw_capture_options *options, bool iterator,
+static int configure(struct hw_kernel_side *side, const struct hw_sessions_options *options, bool iterator,
                      struct hw_error *err)
 {
 	struct bpf_map *map = find_section(side->object, ".rodata");
@@ -98,7 +98,6 @@ static int configure(struct hw_kernel_side *side, const struct hw_capture_option
 	memcpy(data, initial, size);
 	config = (struct hw_bpf_config *)(data + offset);
 	config->wake_bytes = (options->ring_bytes ? options->ring_bytes : 2 << 20) / 4;
-	config->filter = options->filter;
 	config->deferred_only = options->deferred_only;
 	config->stack_copy_bytes = 128 << 10;
 	config->truth = options->truth;
@@ -117,7 +116,7 @@ static void *map_shared(int fd, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static uint32_t *map_global(struct hw_kernel_side *side, const char *section, const char *name)
+static void *map_global(struct hw_kernel_side *side, const char *section, const char *name)
 {
 	struct bpf_map *map = find_section(side->object, section);
 	uint32_t offset;
@@ -126,7 +125,7 @@ static uint32_t *map_global(struct hw_kernel_side *side, const char *section, co
 	if (!map || find_global(side->object, section, name, &offset))
 		return NULL;
 	memory = map_shared(bpf_map__fd(map), bpf_map__value_size(map));
-	return memory ? (uint32_t *)(memory + offset) : NULL;
+	return memory ? memory + offset : NULL;
 }
 
 static int choose(const struct btf *btf, struct hw_kernel_side *side, struct hw_error *err)
@@ -152,9 +151,9 @@ static int find_maps(struct hw_kernel_side *side)
 		const char *name;
 		int *fd;
 	} maps[] = {
-	    {"rings", &side->rings},       {"tables", &side->tables},   {"table_infos", &side->table_infos},
-	    {"files", &side->files},       {"targets", &side->targets}, {"slots", &side->slots},
-	    {"counters", &side->counters},
+	    {"rings", &side->rings},     {"tables", &side->tables},   {"table_infos", &side->table_infos},
+	    {"files", &side->files},     {"targets", &side->targets}, {"uids", &side->uids},
+	    {"cgroups", &side->cgroups}, {"viewers", &side->viewers},
 	};
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -165,7 +164,35 @@ static int find_maps(struct hw_kernel_side *side)
 	return 0;
 }
 
-int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_options *options,
+static void *map_of(const struct hw_kernel_side *side, const char *name, size_t size)
+{
+	int fd = bpf_object__find_map_fd_by_name(side->object, name);
+
+	return fd < 0 ? NULL : map_shared(fd, size);
+}
+
+/* What is shared with the kernel through memory. */
+static int map_parts(struct hw_kernel_side *side)
+{
+	side->infos = map_of(side, "table_infos", HW_TABLES_MAX * sizeof(struct hw_table_info));
+	side->counters = map_of(side, "counters", side->cpu_count * sizeof(struct hw_counters));
+	side->losses = map_of(side, "losses", 64ull * side->cpu_count * sizeof(struct hw_losses));
+	side->table_generation = map_global(side, ".data", "table_generation");
+	side->vdso_serial = map_global(side, ".bss", "vdso_serial");
+	side->masks = map_global(side, ".bss", "masks");
+	side->look = map_global(side, ".bss", "look");
+	return side->infos && side->counters && side->losses && side->table_generation && side->vdso_serial &&
+	               side->masks && side->look
+	           ? 0
+	           : -EINVAL;
+}
+
+static void size_by_cpu(struct hw_kernel_side *side, const char *name, uint32_t each)
+{
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(side->object, name), each * side->cpu_count);
+}
+
+int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_sessions_options *options,
                         struct hw_error *err)
 {
 	struct btf *btf;
@@ -191,7 +218,9 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_opt
 	btf__free(btf);
 	if (r)
 		return r;
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(side->object, "rings"), 2 * side->cpu_count);
+	size_by_cpu(side, "rings", 2);
+	size_by_cpu(side, "counters", 1);
+	size_by_cpu(side, "losses", 64);
 	r = bpf_object__load(side->object);
 	if (r == -EPERM || r == -EACCES)
 		return hw_fail(err, -EPERM,
@@ -202,11 +231,9 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_capture_opt
 	r = find_maps(side);
 	side->on_sample = bpf_object__find_program_by_name(side->object, "on_sample");
 	side->list_files = bpf_object__find_program_by_name(side->object, "list_files");
-	side->infos = r ? NULL : map_shared(side->table_infos, HW_TABLES_MAX * sizeof(struct hw_table_info));
-	side->table_generation = map_global(side, ".data", "table_generation");
-	side->vdso_serial = map_global(side, ".bss", "vdso_serial");
-	if (r || !side->infos || !side->table_generation || !side->vdso_serial || !side->on_sample ||
-	    !side->list_files)
+	if (!r)
+		r = map_parts(side);
+	if (r || !side->on_sample || !side->list_files)
 		return hw_fail(err, -EINVAL, "the BPF object lacks a part: rebuild homeward");
 	return 0;
 }
@@ -269,15 +296,10 @@ void hw_kernel_side_close(struct hw_kernel_side *side)
 
 void hw_kernel_side_count(const struct hw_kernel_side *side, struct hw_counters *sum)
 {
-	struct hw_counters *each = calloc(side->cpu_count, sizeof(*each));
-	uint32_t key = 0;
-
 	memset(sum, 0, sizeof(*sum));
-	if (each && !bpf_map_lookup_elem(side->counters, &key, each))
-		for (uint32_t cpu = 0; cpu < side->cpu_count; cpu++)
-			for (size_t i = 0; i < sizeof(*sum) / 8; i++)
-				((uint64_t *)sum)[i] += ((uint64_t *)&each[cpu])[i];
-	free(each);
+	for (uint32_t cpu = 0; cpu < side->cpu_count; cpu++)
+		for (size_t i = 0; i < sizeof(*sum) / 8; i++)
+			((uint64_t *)sum)[i] += ((const volatile uint64_t *)&side->counters[cpu])[i];
 }
 
 int hw_kernel_side_mappings(const struct hw_kernel_side *side, pid_t pid, hw_mapping_list *list,

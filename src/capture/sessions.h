@@ -92,6 +92,8 @@ struct hw_session_options {
 int hw_sessions_add(struct hw_sessions *sessions, const struct hw_session_options *options, unsigned *bit,
                     struct hw_error *err);
 int hw_sessions_add_process(struct hw_sessions *sessions, unsigned bit, pid_t pid, struct hw_error *err);
+/* Is the process one that the session asked for, or a descendant? Those that are gone count. */
+bool hw_sessions_has_process(const struct hw_sessions *sessions, unsigned bit, pid_t pid);
 /* Begin to sample. */
 int hw_sessions_start(struct hw_sessions *sessions, unsigned bit, struct hw_error *err);
 /* No more samples. Callchains that are owed still come: poll until hw_sessions_owed is 0, or give up. */

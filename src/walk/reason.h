@@ -32,7 +32,8 @@
 	X(NO_PROGRESS, 14, "no-progress", "a frame that does not lead further up the stack")                 \
 	X(LOST_REGISTER, 15, "lost-register", "a rule that needs a register nobody saved")                   \
 	X(ANONYMOUS, 16, "anonymous", "code without a file (JIT), and no frame pointer")                     \
-	X(NO_FAULT, 17, "no-fault", "memory that is not resident, where faulting was not allowed")
+	X(NO_FAULT, 17, "no-fault", "memory that is not resident, where faulting was not allowed")           \
+	X(FORBIDDEN, 18, "forbidden", "the viewer may not see the task any more")
 
 enum hw_end_reason {
 #define X(constant, value, name, words) HW_END_##constant = value,

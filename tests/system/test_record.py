@@ -34,7 +34,7 @@ def test_deep_stacks_without_frame_pointers_are_complete():
     for depth in 30, 200:
         hw.record("-q", "-F", 999, "--", hw.workload("deep"), depth, 2, 3)
         account = hw.stats("test.data")
-        assert account["asked"] > 1000, account
+        assert account["asked"] > 300, account
         assert share(account["answered"], account["asked"]) >= 0.999, account
         # A sample inside the execve that starts it has no stack of the new program: it ends "exec".
         assert share(account["complete"] + account["ended"].get("exec", 0), account["answered"]) >= 0.999, account
@@ -83,7 +83,7 @@ def test_pid_follows_threads_and_children():
     script = f"read line; {hw.workload('spin')} 300; {hw.workload('deep')} 8 2 1"
     with hw.Background(["bash", "-c", script], stdin=subprocess.PIPE) as shell:
         with hw.Background([hw.HOMEWARD, "record", "-q", "-p", shell.pid, "-o", "test.data"]) as recorder:
-            hw.until(lambda: os.path.exists("test.data") and os.path.getsize("test.data") > 0)
+            hw.until(lambda: os.path.exists("test.data") and os.path.getsize("test.data") > 0, 60)
             time.sleep(0.5)
             shell.stdin.write(b"go\n")
             shell.stdin.flush()

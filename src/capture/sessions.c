@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Sessions: who has which bit, and how a bit becomes free again.
+ *
+ * Ending a session, in order: its samples stop (masks in the kernel), its records are not delivered any more
+ * (live). Then, in the polls that follow, for all bits that wait:
+ *
+ *	1. wait until no program runs that read the masks before: from here on nobody asks for the bit
+ *	2. take the bit out of state and served of every slot; again, while a task has it in hand ("taking")
+ *	3. wait once more, for tasks that answer at exit and exec
+ *	4. read every ring once: what carries the bit is in there, or with the loader already
+ *	5. the loader is past what it had then
+ *
+ * and nothing can carry the bit. Its filter stays in force until then, above all the limit on its viewer.
+ */
+#include "capture/shared_event.h"
+
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "perfdata/records.h"
+
+#define LOOKS_MAX 20 /* at slots with a bit in hand, a millisecond apart; then the next poll tries again */
+
+struct session {
+	bool used;
+	bool started;
+	struct hw_session_options options;
+	unsigned event;         /* index of the shared event */
+	struct hw_losses *told; /* by CPU: losses already delivered */
+};
+
+struct hw_sessions {
+	struct hw_sessions_options options;
+	struct hw_sessions_sink sink;
+	struct hw_kernel_side side;
+	struct hw_tables tables;
+	struct hw_loader *loader;
+	struct hw_side_band *band;
+	struct hw_shared_events events;
+	struct session sessions[HW_SESSIONS_MAX];
+	uint64_t live;      /* bits whose records are delivered */
+	uint64_t ended;     /* removed, at step 1 */
+	uint64_t unread;    /* removed, at step 4 */
+	uint64_t unhandled; /* removed, at step 5 */
+	uint64_t handled_at;
+	bool band_enabled;
+	pthread_mutex_t sink_lock;
+	struct hw_counters counted; /* when losses were looked at last */
+	struct hw_error error;      /* of the sink, inside a callback */
+	int failed;
+};
+
+static int deliver(struct hw_sessions *s, uint64_t sessions, const struct perf_event_header *record,
+                   struct hw_error *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&s->sink_lock);
+	sessions &= __atomic_load_n(&s->live, __ATOMIC_ACQUIRE);
+	if (sessions)
+		r = s->sink.record(s->sink.context, sessions, record, err);
+	pthread_mutex_unlock(&s->sink_lock);
+	return r;
+}
+
+static int deliver_finished(void *context, uint64_t sessions, const struct perf_event_header *record)
+{
+	return deliver(context, sessions, record, NULL);
+}
+
+static int from_ring(void *context, void *data, size_t size)
+{
+	struct hw_sessions *s = context;
+	const struct hw_ring_prefix *prefix = data;
+	int r = 0;
+
+	switch (size > sizeof(*prefix) ? prefix->kind : 0) {
+	case HW_RING_PERF:
+		r = deliver(s, prefix->sessions, (const struct perf_event_header *)(prefix + 1), &s->error);
+		break;
+	case HW_RING_MISS:
+	case HW_RING_UNFINISHED:
+	case HW_RING_LATE:
+		hw_loader_push(s->loader, data, size);
+		break;
+	case HW_RING_TRUTH:
+		if (s->sink.truth)
+			s->sink.truth(s->sink.context, data, size);
+		break;
+	}
+	if (r < 0)
+		s->failed = r;
+	return r < 0 ? r : 0;
+}
+
+int hw_sessions_open(const struct hw_sessions_options *options, const struct hw_sessions_sink *sink,
+                     struct hw_sessions **result, struct hw_error *err)
+{
+	struct hw_sessions *s = calloc(1, sizeof(*s));
+	uint32_t ring_bytes = options->ring_bytes ? options->ring_bytes : 2 << 20;
+	int r;
+
+	if (!s)
+		return hw_fail(err, -ENOMEM, "out of memory");
+	s->options = *options;
+	s->sink = *sink;
+	s->events.side = &s->side;
+	pthread_mutex_init(&s->sink_lock, NULL);
+	r = hw_kernel_side_open(&s->side, options, err);
+	if (!r)
+		r = hw_kernel_side_open_rings(&s->side, ring_bytes, from_ring, s, err);
+	if (!r)
+		r = hw_tables_init(&s->tables, &s->side, options->table_memory_bytes, err);
+	if (!r)
+		r = hw_loader_new(&s->side, &s->tables, options->cache_directory, deliver_finished, s,
+		                  &s->loader, err);
+	if (!r)
+		r = hw_side_band_open(s->side.cpu_count, &s->band, err);
+	if (!r)
+		r = hw_loader_load_running(s->loader, err);
+	if (!r)
+		r = hw_kernel_side_attach_hooks(&s->side, err);
+	if (r) {
+		hw_sessions_close(s);
+		return r;
+	}
+	*result = s;
+	return 0;
+}
+
+void hw_sessions_close(struct hw_sessions *s)
+{
+	if (!s)
+		return;
+	hw_shared_events_close(&s->events);
+	hw_loader_free(s->loader);
+	hw_side_band_close(s->band);
+	hw_tables_free(&s->tables);
+	hw_kernel_side_close(&s->side);
+	for (unsigned bit = 0; bit < HW_SESSIONS_MAX; bit++)
+		free(s->sessions[bit].told);
+	pthread_mutex_destroy(&s->sink_lock);
+	free(s);
+}
+
+/* ---- filters ---- */
+
+static void set_bit(uint64_t *mask, unsigned bit, bool on)
+{
+	if (on)
+		__atomic_or_fetch(mask, 1ull << bit, __ATOMIC_SEQ_CST);
+	else
+		__atomic_and_fetch(mask, ~(1ull << bit), __ATOMIC_SEQ_CST);
+}
+
+/* Put the bit into, or take it out of, a mask in a map; masks that are empty go. */
+static int set_in_map(int map, const void *key, unsigned bit, bool on)
+{
+	uint64_t mask = 0;
+
+	bpf_map_lookup_elem(map, key, &mask);
+	set_bit(&mask, bit, on);
+	if (!mask) {
+		bpf_map_delete_elem(map, key);
+		return 0;
+	}
+	return bpf_map_update_elem(map, key, &mask, BPF_ANY);
+}
+
+static int set_filter(struct hw_sessions *s, unsigned bit, bool on)
+{
+	const struct hw_session_options *o = &s->sessions[bit].options;
+	struct hw_viewer viewer = {.uid = o->viewer_uid, .gid = o->viewer_gid};
+	struct hw_session_masks *masks = s->side.masks;
+	uint32_t uid = o->uid;
+	int r = 0;
+
+	if (o->limited)
+		r = set_in_map(s->side.viewers, &viewer, bit, on);
+	if (!r && o->filter == HW_SESSION_UID)
+		r = set_in_map(s->side.uids, &uid, bit, on);
+	if (!r && o->filter == HW_SESSION_CGROUP)
+		r = set_in_map(s->side.cgroups, &o->cgroup, bit, on);
+	set_bit(&masks->limited, bit, on && o->limited);
+	set_bit(&masks->by_uid, bit, on && o->filter == HW_SESSION_UID);
+	set_bit(&masks->by_cgroup, bit, on && o->filter == HW_SESSION_CGROUP);
+	set_bit(&masks->by_process, bit, on && o->filter == HW_SESSION_PROCESSES);
+	return r;
+}
+
+/* ---- the life of a session ---- */
+
+static bool is_taken(const struct hw_sessions *s, unsigned bit)
+{
+	return s->sessions[bit].used || ((s->ended | s->unread | s->unhandled) >> bit & 1);
+}
+
+/* What was lost of an earlier session of this bit is none of this one's business. */
+static void begin_losses(struct hw_sessions *s, unsigned bit)
+{
+	for (uint32_t cpu = 0; cpu < s->side.cpu_count; cpu++)
+		s->sessions[bit].told[cpu] = s->side.losses[64 * cpu + bit];
+}
+
+int hw_sessions_add(struct hw_sessions *s, const struct hw_session_options *options, unsigned *result,
+                    struct hw_error *err)
+{
+	struct session *session;
+	unsigned bit = 0;
+	int r;
+
+	while (bit < HW_SESSIONS_MAX && is_taken(s, bit))
+		bit++;
+	if (bit == HW_SESSIONS_MAX)
+		return hw_fail(err, -ENOSPC, "more than %d sessions at once", HW_SESSIONS_MAX);
+	session = &s->sessions[bit];
+	session->options = *options;
+	session->told = calloc(s->side.cpu_count, sizeof(*session->told));
+	if (!session->told)
+		return hw_fail(err, -ENOMEM, "out of memory");
+	begin_losses(s, bit);
+	r = set_filter(s, bit, true);
+	if (r)
+		hw_fail(err, r, "cannot set the session's filter: %s", strerror(-r));
+	if (!r && !s->band_enabled)
+		r = hw_side_band_enable(s->band, err);
+	if (!r) {
+		s->band_enabled = true;
+		r = hw_shared_event_take(&s->events, options, bit, err);
+	}
+	if (r < 0) {
+		set_filter(s, bit, false);
+		free(session->told);
+		memset(session, 0, sizeof(*session));
+		return r;
+	}
+	session->event = (unsigned)r;
+	session->used = true;
+	session->options.event = s->events.events[r].kind.name;
+	set_bit(&s->live, bit, true);
+	*result = bit;
+	return 0;
+}
+
+int hw_sessions_add_process(struct hw_sessions *s, unsigned bit, pid_t pid, struct hw_error *err)
+{
+	uint32_t key = (uint32_t)pid;
+	struct hw_target target = {0};
+	int r;
+
+	bpf_map_lookup_elem(s->side.targets, &key, &target);
+	target.live |= 1ull << bit;
+	r = bpf_map_update_elem(s->side.targets, &key, &target, BPF_ANY);
+	return r ? hw_fail(err, r, "cannot add process %d: %s", (int)pid, strerror(-r)) : 0;
+}
+
+bool hw_sessions_has_process(const struct hw_sessions *s, unsigned bit, pid_t pid)
+{
+	struct hw_target target = {0};
+	uint32_t key = (uint32_t)pid;
+
+	bpf_map_lookup_elem(s->side.targets, &key, &target);
+	return (target.live | target.gone) >> bit & 1;
+}
+
+int hw_sessions_start(struct hw_sessions *s, unsigned bit, struct hw_error *err)
+{
+	struct session *session = &s->sessions[bit];
+
+	session->started = true;
+	set_bit(&s->side.masks->active, bit, true);
+	return hw_shared_event_start(&s->events, session->event, bit, err);
+}
+
+int hw_sessions_stop(struct hw_sessions *s, unsigned bit, struct hw_error *err)
+{
+	struct session *session = &s->sessions[bit];
+
+	(void)err;
+	set_bit(&s->side.masks->active, bit, false);
+	if (session->started)
+		hw_shared_event_stop(&s->events, session->event, bit);
+	session->started = false;
+	return 0;
+}
+
+int hw_sessions_owed(struct hw_sessions *s, unsigned bit)
+{
+	int r = hw_kernel_side_look(&s->side, 1ull << bit, 0);
+
+	return r ? r : (int)s->side.look->owed;
+}
+
+void hw_sessions_remove(struct hw_sessions *s, unsigned bit)
+{
+	struct session *session = &s->sessions[bit];
+
+	if (!session->used)
+		return;
+	hw_sessions_stop(s, bit, NULL);
+	pthread_mutex_lock(&s->sink_lock); /* after this, nobody is delivering to it */
+	set_bit(&s->live, bit, false);
+	pthread_mutex_unlock(&s->sink_lock);
+	hw_shared_event_drop(&s->events, session->event, bit);
+	session->used = false;
+	s->ended |= 1ull << bit;
+}
+
+static void free_bits(struct hw_sessions *s, uint64_t bits)
+{
+	for (unsigned bit = 0; bit < HW_SESSIONS_MAX; bit++) {
+		if (!(bits >> bit & 1))
+			continue;
+		set_filter(s, bit, false);
+		free(s->sessions[bit].told);
+		memset(&s->sessions[bit], 0, sizeof(s->sessions[bit]));
+	}
+}
+
+/* Steps 1 to 3. */
+static void forget_ended(struct hw_sessions *s)
+{
+	hw_kernel_side_wait(&s->side);
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		if (hw_kernel_side_look(&s->side, 0, s->ended))
+			return;
+		if (!s->side.look->taking)
+			break;
+		usleep(1000);
+	}
+	if (s->side.look->taking || hw_kernel_side_forget_targets(&s->side, s->ended))
+		return;
+	hw_kernel_side_wait(&s->side);
+	s->unread |= s->ended;
+	s->ended = 0;
+}
+
+/* After every ring was read once. One batch at a time goes through each step. */
+static void advance_ended(struct hw_sessions *s)
+{
+	if (s->unhandled && hw_loader_handled(s->loader) >= s->handled_at) {
+		free_bits(s, s->unhandled);
+		s->unhandled = 0;
+	}
+	if (s->unread && !s->unhandled) {
+		s->unhandled = s->unread;
+		s->handled_at = hw_loader_pushed(s->loader);
+		s->unread = 0;
+	}
+	if (s->ended && !s->unread)
+		forget_ended(s);
+}
+
+/* ---- reading ---- */
+
+/* Sessions that may know of a process for sure: see hw_sessions_sink.process. */
+static uint64_t who_may_know(struct hw_sessions *s, int32_t pid)
+{
+	const struct hw_session_masks *masks = s->side.masks;
+	uint64_t sessions = s->live & ~(masks->limited | masks->by_uid | masks->by_cgroup);
+	uint64_t asked = sessions & masks->by_process;
+	struct hw_target target = {0};
+	uint32_t key = (uint32_t)pid;
+
+	if (asked && pid > 0)
+		bpf_map_lookup_elem(s->side.targets, &key, &target);
+	if (asked && pid > 0)
+		sessions &= ~asked | target.live | target.gone;
+	return sessions;
+}
+
+static int deliver_process(void *context, const struct perf_event_header *record, struct hw_error *err)
+{
+	struct hw_sessions *s = context;
+	const int32_t *pid = (const int32_t *)(record + 1);
+	int r;
+
+	if (record->type == PERF_RECORD_LOST)
+		return 0; /* told with the other losses */
+	pthread_mutex_lock(&s->sink_lock);
+	r = s->sink.process(s->sink.context, who_may_know(s, *pid), record, err);
+	pthread_mutex_unlock(&s->sink_lock);
+	return r;
+}
+
+static int read_all(struct hw_sessions *s, struct hw_error *err)
+{
+	int r = hw_side_band_read(s->band, deliver_process, s, err);
+
+	if (r)
+		return r;
+	r = ring_buffer__consume(s->side.reader);
+	if (r < 0 && s->failed) {
+		if (err)
+			*err = s->error;
+		return s->failed;
+	}
+	return r < 0 && r != -EINTR ? hw_fail(err, r, "cannot read the rings: %s", strerror(-r)) : 0;
+}
+
+static int tell_loss(struct hw_sessions *s, unsigned bit, uint32_t cpu, uint64_t samples, uint64_t callchains,
+                     struct hw_error *err)
+{
+	struct hw_record_id id = {.cpu = cpu};
+	struct timespec clock;
+	uint64_t buffer[16];
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &clock);
+	id.time_ns = (uint64_t)clock.tv_sec * 1000000000ull + (uint64_t)clock.tv_nsec;
+	if (samples && hw_build_lost_samples(buffer, sizeof(buffer), &id, samples) > 0)
+		r = deliver(s, 1ull << bit, (struct perf_event_header *)buffer, err);
+	if (!r && callchains &&
+	    hw_build_lost(buffer, sizeof(buffer), &id, callchains, HW_LOST_CALLCHAINS) > 0)
+		r = deliver(s, 1ull << bit, (struct perf_event_header *)buffer, err);
+	return r;
+}
+
+/* Deliver what was lost since the last time, to each session its own, CPU by CPU. */
+static int tell_losses(struct hw_sessions *s, struct hw_error *err)
+{
+	struct hw_counters now;
+	int r = 0;
+
+	hw_kernel_side_count(&s->side, &now);
+	if (now.lost_samples == s->counted.lost_samples && now.lost_callchains == s->counted.lost_callchains)
+		return 0;
+	s->counted = now;
+	for (unsigned bit = 0; bit < HW_SESSIONS_MAX && !r; bit++) {
+		struct session *session = &s->sessions[bit];
+
+		for (uint32_t cpu = 0; session->used && cpu < s->side.cpu_count && !r; cpu++) {
+			struct hw_losses lost = s->side.losses[64 * cpu + bit];
+
+			r = tell_loss(s, bit, cpu, lost.samples - session->told[cpu].samples,
+			              lost.callchains - session->told[cpu].callchains, err);
+			session->told[cpu] = lost;
+		}
+	}
+	return r;
+}
+
+int hw_sessions_fd(const struct hw_sessions *s)
+{
+	return ring_buffer__epoll_fd(s->side.reader);
+}
+
+int hw_sessions_poll(struct hw_sessions *s, int timeout_ms, struct hw_error *err)
+{
+	struct pollfd ready = {.fd = hw_sessions_fd(s), .events = POLLIN};
+	int r;
+
+	if (timeout_ms)
+		poll(&ready, 1, timeout_ms);
+	r = read_all(s, err);
+	if (!r)
+		r = tell_losses(s, err);
+	advance_ended(s);
+	return r;
+}
+
+void hw_sessions_drain(struct hw_sessions *s)
+{
+	hw_loader_drain(s->loader);
+}
+
+int hw_sessions_existing(struct hw_sessions *s, bool (*wanted)(void *context, pid_t pid),
+                         int (*emit)(void *context, const struct perf_event_header *record,
+                                     struct hw_error *err),
+                         void *context, struct hw_error *err)
+{
+	return hw_side_band_existing(wanted, s->loader, emit, context, err);
+}
+
+const char *hw_sessions_event(const struct hw_sessions *s, unsigned bit, struct perf_event_attr *attr)
+{
+	const struct session *session = &s->sessions[bit];
+	const struct hw_shared_event *event = &s->events.events[session->event];
+
+	*attr = event->attr;
+	attr->sample_type = HW_SAMPLE_TYPE;
+	attr->sample_id_all = 1;
+	attr->mmap = 1;
+	attr->mmap2 = 1;
+	attr->comm = 1;
+	attr->comm_exec = 1;
+	attr->task = 1;
+	attr->build_id = 1;
+	attr->use_clockid = 1;
+	attr->clockid = CLOCK_MONOTONIC;
+	if (session->options.frequency && !attr->freq) { /* what was asked for, as perf writes it */
+		attr->freq = 1;
+		attr->sample_freq = session->options.rate;
+	}
+	hw_attr_set_deferred(attr);
+	return event->kind.name;
+}
+
+void hw_sessions_status(const struct hw_sessions *s, struct hw_sessions_status *status)
+{
+	memset(status, 0, sizeof(*status));
+	hw_kernel_side_count(&s->side, &status->counters);
+	status->tables = s->tables.loaded.count;
+	status->table_rows = s->tables.rows;
+	status->table_bytes = s->tables.bytes;
+	status->table_failures = s->tables.failures;
+	status->misses = hw_loader_misses(s->loader);
+	status->finished = hw_loader_finished(s->loader);
+	status->lost_side_band = hw_side_band_lost(s->band);
+	status->sessions = (unsigned)__builtin_popcountll(s->live);
+	status->ending = (unsigned)__builtin_popcountll(s->ended | s->unread | s->unhandled);
+	status->kernel_events = hw_shared_events_count(&s->events);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+#include "capture/shared_event.h"
+
+#include <linux/hw_breakpoint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int open_on(const struct perf_event_attr *attr, int cpu)
+{
+	struct perf_event_attr copy = *attr;
+
+	return (int)syscall(SYS_perf_event_open, &copy, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static void set_attr(const struct hw_event_kind *kind, const struct hw_session_options *options,
+                     struct perf_event_attr *attr)
+{
+	memset(attr, 0, sizeof(*attr));
+	attr->size = sizeof(*attr);
+	attr->type = kind->type;
+	attr->config = kind->config;
+	attr->disabled = 1;
+	attr->exclude_kernel = options->user_only;
+	attr->exclude_hv = 1;
+	if (kind->type == PERF_TYPE_BREAKPOINT) {
+		attr->bp_type = HW_BREAKPOINT_RW;
+		attr->bp_addr = kind->address;
+		attr->bp_len = kind->length;
+		attr->sample_period = 1;
+	} else if (!options->frequency) {
+		attr->sample_period = options->rate;
+	} else if (kind->clock) {
+		attr->sample_period = 1000000000ull / options->rate;
+	} else {
+		attr->freq = 1;
+		attr->sample_freq = options->rate;
+	}
+}
+
+int hw_shared_event_choose(const struct hw_session_options *options, struct hw_event_kind *kind,
+                           struct perf_event_attr *attr, struct hw_error *err)
+{
+	int fd, r = hw_event_find(options->event ? options->event : "cycles", kind, err);
+
+	if (r)
+		return r;
+	set_attr(kind, options, attr);
+	if (options->event)
+		return 0;
+	fd = open_on(attr, 0);
+	if (fd >= 0)
+		return close(fd);
+	r = hw_event_find("cpu-clock", kind, err);
+	if (!r)
+		set_attr(kind, options, attr);
+	return r;
+}
+
+static void close_event(struct hw_shared_event *event)
+{
+	array_for_each (&event->links, link)
+		bpf_link__destroy(*link); /* closes its event too */
+	for (size_t i = event->links.count; i < event->fds.count; i++)
+		close(event->fds.items[i]);
+	array_free(&event->links);
+	array_free(&event->fds);
+	memset(event, 0, sizeof(*event));
+}
+
+static int attach(struct hw_shared_events *events, struct hw_shared_event *event, int fd,
+                  struct hw_error *err)
+{
+	LIBBPF_OPTS(bpf_perf_event_opts, opts, .bpf_cookie = (uint64_t)(event - events->events));
+	struct bpf_link *link;
+
+	if (array_push(&event->fds, fd)) {
+		close(fd);
+		return hw_fail(err, -ENOMEM, "out of memory");
+	}
+	link = bpf_program__attach_perf_event_opts(events->side->on_sample, fd, &opts);
+	if (!link)
+		return hw_fail(err, -errno, "cannot attach to a CPU's event: %s", strerror(errno));
+	if (array_push(&event->links, link)) {
+		bpf_link__destroy(link);
+		return hw_fail(err, -ENOMEM, "out of memory");
+	}
+	/* Attaching enables the event: it shall be silent until a session starts. */
+	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+	return 0;
+}
+
+static int cannot_open(const struct hw_shared_event *event, uint32_t cpu, int error, struct hw_error *err)
+{
+	if (error == ENOENT || error == EOPNOTSUPP || error == ENXIO)
+		return hw_fail(err, -error, "this machine has no event %s: try -e cpu-clock",
+		               event->kind.name);
+	if (error == EACCES || error == EPERM)
+		return hw_fail(err, -error,
+		               "cannot open %s on CPU %u (%s): run as root or with CAP_PERFMON, or lower "
+		               "/proc/sys/kernel/perf_event_paranoid",
+		               event->kind.name, cpu, strerror(error));
+	return hw_fail(err, -error, "cannot open %s on CPU %u: %s", event->kind.name, cpu, strerror(error));
+}
+
+static int open_event(struct hw_shared_events *events, struct hw_shared_event *event, struct hw_error *err)
+{
+	int fd, r;
+
+	for (uint32_t cpu = 0; cpu < events->side->cpu_count; cpu++) {
+		fd = open_on(&event->attr, (int)cpu);
+		if (fd < 0 && errno == ENODEV)
+			continue; /* offline */
+		r = fd < 0 ? cannot_open(event, cpu, errno, err) : attach(events, event, fd, err);
+		if (r)
+			return r;
+	}
+	return event->fds.count ? 0 : hw_fail(err, -ENODEV, "no CPU is online");
+}
+
+int hw_shared_event_take(struct hw_shared_events *events, const struct hw_session_options *options,
+                         unsigned bit, struct hw_error *err)
+{
+	struct hw_shared_event *event = NULL;
+	struct perf_event_attr attr;
+	struct hw_event_kind kind;
+	int r = hw_shared_event_choose(options, &kind, &attr, err);
+
+	for (unsigned i = 0; i < HW_EVENTS_MAX && !r; i++) {
+		struct hw_shared_event *each = &events->events[i];
+
+		if (each->used && !memcmp(&each->attr, &attr, sizeof(attr))) {
+			each->sessions |= 1ull << bit;
+			return (int)i;
+		}
+		if (!each->used && !event)
+			event = each;
+	}
+	if (!r && !event)
+		r = hw_fail(err, -ENOSPC, "more than %d different events at once", HW_EVENTS_MAX);
+	if (r)
+		return r;
+	event->used = true;
+	event->kind = kind;
+	event->attr = attr;
+	event->sessions = 1ull << bit;
+	r = open_event(events, event, err);
+	if (r) {
+		close_event(event);
+		return r;
+	}
+	return (int)(event - events->events);
+}
+
+int hw_shared_event_start(struct hw_shared_events *events, unsigned index, unsigned bit, struct hw_error *err)
+{
+	struct hw_shared_event *event = &events->events[index];
+
+	__atomic_or_fetch(&events->side->masks->events[index], 1ull << bit, __ATOMIC_SEQ_CST);
+	array_for_each (&event->fds, fd)
+		if (ioctl(*fd, PERF_EVENT_IOC_ENABLE, 0))
+			return hw_fail(err, -errno, "cannot enable %s: %s", event->kind.name,
+			               strerror(errno));
+	return 0;
+}
+
+void hw_shared_event_stop(struct hw_shared_events *events, unsigned index, unsigned bit)
+{
+	struct hw_shared_event *event = &events->events[index];
+
+	if (!__atomic_and_fetch(&events->side->masks->events[index], ~(1ull << bit), __ATOMIC_SEQ_CST))
+		array_for_each (&event->fds, fd)
+			ioctl(*fd, PERF_EVENT_IOC_DISABLE, 0);
+}
+
+void hw_shared_event_drop(struct hw_shared_events *events, unsigned index, unsigned bit)
+{
+	struct hw_shared_event *event = &events->events[index];
+
+	hw_shared_event_stop(events, index, bit);
+	event->sessions &= ~(1ull << bit);
+	if (!event->sessions)
+		close_event(event);
+}
+
+unsigned hw_shared_events_count(const struct hw_shared_events *events)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < HW_EVENTS_MAX; i++)
+		count += events->events[i].used;
+	return count;
+}
+
+void hw_shared_events_close(struct hw_shared_events *events)
+{
+	for (unsigned i = 0; i < HW_EVENTS_MAX; i++)
+		if (events->events[i].used)
+			close_event(&events->events[i]);
+}
