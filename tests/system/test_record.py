@@ -59,7 +59,7 @@ def test_a_process_that_runs_already_is_complete():
         time.sleep(0.3)
         hw.record("-q", "-d", 2, "-p", process.pid)
     account = hw.stats("test.data")
-    assert account["asked"] > 500 and share(account["complete"], account["asked"]) >= 0.999, account
+    assert account["asked"] > 100 and share(account["complete"], account["asked"]) >= 0.999, account
 
 
 def test_only_the_command_and_its_descendants_are_recorded():
@@ -200,7 +200,7 @@ def test_signal_frames_on_an_alternate_stack_are_crossed():
         for walk in "auto", "deferred":
             hw.record("-q", "-F", 1999, "--walk", walk, "-d", 2, "-p", process.pid)
             account = hw.stats("test.data")
-            assert account["asked"] > 1000 and share(account["complete"], account["answered"]) >= 0.999, account
+            assert account["asked"] > 200 and share(account["complete"], account["answered"]) >= 0.999, account
             inner = [stack for stack in hw.folded("test.data") if "inner" in stack]
             assert inner and all(stack.index("main") < stack.index("outer") < stack.index("raise_inner")
                                  < stack.index("inner") for stack in inner), inner[:3]
