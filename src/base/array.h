@@ -55,6 +55,7 @@ static inline int hw_array_grow(void **items, size_t *capacity, size_t want, siz
 	} while (0)
 
 #define array_for_each(array, it)                                                                            \
-	for (__typeof__((array)->items + 0) it = (array)->items; it < (array)->items + (array)->count; it++)
+	for (__typeof__((array)->items + 0) it = (array)->items;                                             \
+	     (array)->count && it < (array)->items + (array)->count; it++)
 
 #endif
