@@ -46,7 +46,7 @@ struct cie {
 	Dwarf_Off offset;
 	uint8_t encoding; /* of addresses; DW_EH_PE_omit: this CIE cannot be understood */
 	bool sized;       /* its FDEs have augmentation data, behind its size */
-	bool may_undefine_rbx;
+	bool undefines_rbx;
 };
 
 /* How far the pointer to the personality routine in a CIE's augmentation data goes; 0: not known. */
@@ -117,6 +117,7 @@ static int next_entry(const struct section *section, Dwarf_Off offset, Dwarf_Off
 
 static uint8_t encoding_of(struct section *section, Dwarf_Off cie_offset)
 {
+	enum hw_instructions looked;
 	Dwarf_CFI_Entry entry;
 	Dwarf_Off next;
 
@@ -132,9 +133,11 @@ static uint8_t encoding_of(struct section *section, Dwarf_Off cie_offset)
 		section->last.encoding = DW_EH_PE_absptr;
 	else
 		section->last.encoding = address_encoding(&entry.cie);
-	section->last.may_undefine_rbx =
-	    hw_instructions_undefine(entry.cie.initial_instructions, entry.cie.initial_instructions_end,
-	                             section->last.encoding, HW_REG_RBX);
+	looked = hw_instructions_look(entry.cie.initial_instructions, entry.cie.initial_instructions_end,
+	                              section->last.encoding, HW_REG_RBX);
+	section->last.undefines_rbx = looked == HW_INSTRUCTIONS_UNDEFINED;
+	if (looked == HW_INSTRUCTIONS_BAD)
+		section->last.encoding = DW_EH_PE_omit;
 	return section->last.encoding;
 }
 
@@ -147,6 +150,7 @@ static bool decode(struct section *section, const Dwarf_FDE *entry, uint64_t *st
 	const struct hw_frame_image *image = section->image;
 	uint8_t encoding = encoding_of(section, entry->CIE_pointer);
 	struct hw_encoded in = {.at = entry->start, .end = entry->end};
+	enum hw_instructions looked;
 	uint64_t skip = 0;
 
 	if (encoding == DW_EH_PE_omit || entry->start < image->frames ||
@@ -158,8 +162,10 @@ static bool decode(struct section *section, const Dwarf_FDE *entry, uint64_t *st
 	if (section->last.sized &&
 	    (hw_encoded_read(&in, DW_EH_PE_uleb128, 0, &skip) || skip > (uint64_t)(in.end - in.at)))
 		return false;
-	*undefines_rbx = section->last.may_undefine_rbx ||
-	                 hw_instructions_undefine(in.at + skip, in.end, encoding, HW_REG_RBX);
+	looked = hw_instructions_look(in.at + skip, in.end, encoding, HW_REG_RBX);
+	if (looked == HW_INSTRUCTIONS_BAD)
+		return false;
+	*undefines_rbx = section->last.undefines_rbx || looked == HW_INSTRUCTIONS_UNDEFINED;
 	/* The linker leaves the entries of dropped functions in .debug_frame, at 0. */
 	return *size && (*start || !image->debug);
 }
@@ -203,7 +209,7 @@ int hw_cfi_list(const struct hw_elf_input *input, uint16_t source, size_t count_
 			break;
 		if (r || dwarf_cfi_cie_p(&entry))
 			continue;
-		if (!decode(&section, &entry.fde, &start, &size, &fde.may_undefine_rbx) ||
+		if (!decode(&section, &entry.fde, &start, &size, &fde.undefines_rbx) ||
 		    !locate(input, start, size, &fde))
 			continue;
 		if (fdes->count == count_max)

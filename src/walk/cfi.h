@@ -14,7 +14,7 @@ struct hw_fde {
 	uint32_t start, end; /* file offsets, end exclusive */
 	uint64_t address;    /* virtual address of start */
 	uint16_t source;     /* HW_EH_FRAME, HW_DEBUG_FRAME */
-	bool may_undefine_rbx;
+	bool undefines_rbx;
 };
 
 typedef array_of(struct hw_fde) hw_fde_array;

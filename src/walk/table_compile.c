@@ -141,7 +141,7 @@ static uint64_t rule_at(Dwarf_CFI *cfi, const struct hw_fde *fde, uint64_t addre
 	if (ra < 0) {
 		rule = HW_RULE(HW_RULE_UNFIT, 0, 0);
 	} else {
-		rule = hw_rule_of_frame(frame, ra, is_signal, !fde->may_undefine_rbx);
+		rule = hw_rule_of_frame(frame, ra, is_signal, !fde->undefines_rbx);
 		if (frame_end > address && frame_end < end)
 			*until = frame_end;
 	}
