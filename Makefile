@@ -5,7 +5,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 TESTS ?=
 
-.PHONY: all demo check bench lint install clean help setup-build setup-demo setup-check setup-lint
+.PHONY: all demo check bench fuzz lint install clean help setup-build setup-demo setup-check setup-fuzz setup-lint
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -19,6 +19,9 @@ check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites o
 
 bench: setup-check all ## measure completeness, sharing, cost and start-up on this machine
 	@BUILD=$(BUILD) scripts/bench
+
+fuzz: setup-fuzz ## fuzz the walk and the readers of files: FUZZ_SECONDS each (60)
+	@scripts/fuzz
 
 lint: setup-lint all ## layout, static analysis, floors, shell scripts
 	@BUILD=$(BUILD) scripts/lint
@@ -34,7 +37,7 @@ clean: ## remove the build directory
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup-build setup-demo setup-check setup-lint:
+setup-build setup-demo setup-check setup-fuzz setup-lint:
 	@scripts/setup $(@:setup-%=%)
 
 $(BUILD)/build.ninja: | setup-build
