@@ -49,17 +49,9 @@ static int add_entry(struct writer *writer, const struct hw_entry *entry)
 
 static void print_frame(FILE *out, const struct hw_frame *frame, bool annotate)
 {
-	const char *file = strrchr(frame->file, '/');
+	char buffer[HW_FRAME_NAME_BYTES];
 
-	if (frame->function) {
-		hw_text_print_all(out, frame->function, ";");
-	} else if (frame->file[0] == '[') {
-		hw_text_print_all(out, frame->file, ";");
-	} else {
-		fputc('[', out);
-		hw_text_print_all(out, file ? file + 1 : frame->file, ";");
-		fputc(']', out);
-	}
+	hw_text_print_all(out, hw_frame_name(frame, buffer), ";");
 	if (annotate && frame->kind == HW_FRAME_KERNEL)
 		fputs("_[k]", out);
 	if (annotate && frame->kind == HW_FRAME_JIT)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 #include "report/profile.h"
 
+#include <linux/perf_event.h>
 #include <string.h>
 
 struct builder {
 	struct hw_profile *profile;
 	struct hw_filter *filter;
+	unsigned details;
 	struct hw_frame_list frames;
 	array_of(uint8_t) verdicts; /* of the filter's patterns, by stack id: 0 not tried yet, 1 no, 2 yes */
 };
@@ -40,7 +42,7 @@ static int find_context(struct builder *builder, const struct hw_sample *sample,
 	return hw_index_add(&profile->by_context, hash, *id);
 }
 
-static int add_entry(struct hw_profile *profile, struct hw_entry entry)
+static int add_entry(struct hw_profile *profile, struct hw_entry entry, uint32_t *id)
 {
 	uint64_t hash = hw_index_hash(&entry, offsetof(struct hw_entry, weight));
 
@@ -50,12 +52,21 @@ static int add_entry(struct hw_profile *profile, struct hw_entry entry)
 
 		if (known->context == entry.context && known->stack == entry.stack) {
 			hw_weight_add(&known->weight, entry.weight);
+			*id = (uint32_t)position;
 			return 0;
 		}
 	}
+	*id = (uint32_t)profile->entries.count;
 	if (array_push(&profile->entries, entry))
 		return -ENOMEM;
-	return hw_index_add(&profile->by_entry, hash, (uint32_t)profile->entries.count - 1);
+	return hw_index_add(&profile->by_entry, hash, *id);
+}
+
+static int add_point(struct hw_profile *profile, const struct hw_sample *sample, uint32_t entry)
+{
+	struct hw_point point = {.time_ns = sample->time_ns, .period = sample->period, .entry = entry};
+
+	return array_push(&profile->points, point);
 }
 
 /* Whether the filter's patterns want the stack: 1, 0 or -ENOMEM. */
@@ -85,6 +96,7 @@ static int add_sample(struct builder *builder, const struct hw_sample *sample)
 {
 	struct hw_profile *profile = builder->profile;
 	struct hw_entry entry = {.weight = {.samples = 1, .period = sample->period}};
+	uint32_t id;
 	int code;
 
 	if (!sample->pid && !builder->filter->idle &&
@@ -106,19 +118,30 @@ static int add_sample(struct builder *builder, const struct hw_sample *sample)
 	else if (profile->period != sample->period)
 		profile->periods_differ = true;
 	hw_weight_add(&profile->total, entry.weight);
-	return add_entry(profile, entry);
+	code = add_entry(profile, entry, &id);
+	if (!code && builder->details & HW_PROFILE_POINTS)
+		code = add_point(profile, sample, id);
+	return code;
 }
 
 int hw_profile_build(struct hw_profile *profile, const struct hw_recording *recording,
                      struct hw_symbolizer *symbolizer, struct hw_filter *filter, struct hw_error *err)
 {
-	struct builder builder = {.profile = profile, .filter = filter};
+	return hw_profile_build_with(profile, recording, symbolizer, filter, 0, err);
+}
+
+int hw_profile_build_with(struct hw_profile *profile, const struct hw_recording *recording,
+                          struct hw_symbolizer *symbolizer, struct hw_filter *filter, unsigned details,
+                          struct hw_error *err)
+{
+	struct builder builder = {.profile = profile, .filter = filter, .details = details};
 	const struct hw_sample *samples;
 	size_t count;
 	int code;
 
 	*profile = (struct hw_profile){.recording = recording, .symbolizer = symbolizer};
 	code = hw_stacks_init(&profile->stacks, recording, symbolizer, filter->part);
+	profile->stacks.with_locations = details & HW_PROFILE_LOCATIONS;
 	samples = hw_recording_samples(recording, &count);
 	for (size_t i = 0; i < count && !code; i++) {
 		code = add_sample(&builder, &samples[i]);
@@ -140,7 +163,14 @@ void hw_profile_free(struct hw_profile *profile)
 	hw_names_free(&profile->names);
 	array_free(&profile->contexts);
 	array_free(&profile->entries);
+	array_free(&profile->points);
 	hw_index_free(&profile->by_context);
 	hw_index_free(&profile->by_entry);
 	*profile = (struct hw_profile){0};
+}
+
+bool hw_event_is_clock(const struct hw_recording_event *event)
+{
+	return event->type == PERF_TYPE_SOFTWARE &&
+	       (event->config == PERF_COUNT_SW_CPU_CLOCK || event->config == PERF_COUNT_SW_TASK_CLOCK);
 }

@@ -28,6 +28,18 @@ struct hw_entry {
 	struct hw_weight weight;
 };
 
+/* One sample. */
+struct hw_point {
+	uint64_t time_ns, period;
+	uint32_t entry;
+};
+
+/* What is kept beyond the counts. */
+enum hw_profile_detail {
+	HW_PROFILE_LOCATIONS = 1, /* stacks are of locations: addresses, lines, inlined functions */
+	HW_PROFILE_POINTS = 2,    /* when each entry was seen */
+};
+
 struct hw_profile {
 	const struct hw_recording *recording; /* borrowed */
 	struct hw_symbolizer *symbolizer;     /* borrowed */
@@ -35,6 +47,7 @@ struct hw_profile {
 	struct hw_names names;
 	array_of(struct hw_context) contexts;
 	array_of(struct hw_entry) entries; /* each (context, stack) once, in order of appearance */
+	array_of(struct hw_point) points;  /* in order of time; only if asked for */
 	struct hw_index by_context, by_entry;
 	struct hw_weight total; /* of the entries */
 	struct hw_weight idle;  /* samples of the idle task that the filter left out */
@@ -49,6 +62,10 @@ struct hw_profile {
  */
 int hw_profile_build(struct hw_profile *profile, const struct hw_recording *recording,
                      struct hw_symbolizer *symbolizer, struct hw_filter *filter, struct hw_error *err);
+/* The same with details, a set of enum hw_profile_detail. */
+int hw_profile_build_with(struct hw_profile *profile, const struct hw_recording *recording,
+                          struct hw_symbolizer *symbolizer, struct hw_filter *filter, unsigned details,
+                          struct hw_error *err);
 void hw_profile_free(struct hw_profile *profile);
 
 static inline void hw_weight_add(struct hw_weight *to, struct hw_weight more)
@@ -64,5 +81,8 @@ static inline uint64_t hw_profile_weight(const struct hw_profile *profile, struc
 {
 	return profile->periods_differ ? weight.period : weight.samples;
 }
+
+/* Whether the event's period is CPU time in nanoseconds. */
+bool hw_event_is_clock(const struct hw_recording_event *event);
 
 #endif

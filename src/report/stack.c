@@ -22,6 +22,9 @@ int hw_stacks_init(struct hw_stacks *stacks, const struct hw_recording *recordin
 void hw_stacks_free(struct hw_stacks *stacks)
 {
 	array_free(&stacks->frames);
+	array_free(&stacks->locations);
+	array_free(&stacks->lines);
+	hw_index_free(&stacks->by_location);
 	array_free(&stacks->paths);
 	array_free(&stacks->stacks);
 	hw_timeline_free(&stacks->timeline);
@@ -69,29 +72,78 @@ static bool is_signal_return(const struct hw_frame *frame)
 	        !strcmp(frame->function, "__kernel_rt_sigreturn"));
 }
 
-/* Frames of the addresses, leaf first, into scratch. */
+/* The functions at a location that is new. */
+static int add_lines(struct hw_stacks *stacks, struct hw_location *location, uint32_t pid, bool kernel)
+{
+	struct hw_line lines[HW_LOCATION_LINES_MOST];
+	size_t count = hw_symbolizer_lines(stacks->timeline.symbolizer, pid, location->address, kernel, lines,
+	                                   HW_LOCATION_LINES_MOST);
+
+	location->first_line = (uint32_t)stacks->lines.count;
+	for (size_t i = 0; i < count; i++) {
+		struct hw_location_line line = {lines[i].function, lines[i].source, lines[i].line};
+
+		if (line.function && array_push(&stacks->lines, line))
+			return -ENOMEM;
+	}
+	location->line_count = (uint32_t)stacks->lines.count - location->first_line;
+	return 0;
+}
+
+/* The location id of an address that the symbolizer has named frame. */
+static int intern_location(struct hw_stacks *stacks, uint32_t pid, uint64_t address, bool kernel,
+                           uint32_t frame, uint32_t *id)
+{
+	struct hw_location location = {
+	    .mapping = hw_symbolizer_mapping(stacks->timeline.symbolizer, pid, address, kernel),
+	    .address = address,
+	    .frame = frame,
+	};
+	uint64_t hash = hw_index_hash(&location, offsetof(struct hw_location, first_line));
+
+	hw_index_for_each_candidate(&stacks->by_location, hash, probe, position)
+	{
+		if (!memcmp(&stacks->locations.items[position], &location,
+		            offsetof(struct hw_location, first_line))) {
+			*id = (uint32_t)position;
+			return 0;
+		}
+	}
+	*id = (uint32_t)stacks->locations.count;
+	if (add_lines(stacks, &location, pid, kernel) || array_push(&stacks->locations, location))
+		return -ENOMEM;
+	return hw_index_add(&stacks->by_location, hash, *id);
+}
+
+/* Frames (or locations) of the addresses, leaf first, into scratch. */
 static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t *ips, size_t count,
                           bool kernel)
 {
 	struct hw_symbolizer *symbolizer = stacks->timeline.symbolizer;
 	const struct hw_frame *frame;
 	bool exact = true;
+	uint64_t address;
 	uint32_t id, at;
 
 	stacks->scratch.count = 0;
 	if (count > UINT32_MAX || array_reserve(&stacks->scratch, count))
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		id = hw_symbolizer_frame(symbolizer, pid, ips[i] - (!exact && ips[i]), kernel);
+		address = ips[i] - (!exact && ips[i]);
+		id = hw_symbolizer_frame(symbolizer, pid, address, kernel);
 		frame = hw_symbolizer_frame_by_id(symbolizer, id);
 		if (!exact && !frame->function && !kernel) {
 			/* A signal's trampoline is entered at its first instruction, without a call. */
 			at = hw_symbolizer_frame(symbolizer, pid, ips[i], false);
 			frame = hw_symbolizer_frame_by_id(symbolizer, at);
-			if (is_signal_return(frame))
+			if (is_signal_return(frame)) {
 				id = at;
+				address = ips[i];
+			}
 		}
 		exact = !kernel && is_signal_return(frame);
+		if (stacks->with_locations && intern_location(stacks, pid, address, kernel, id, &id))
+			return -ENOMEM;
 		stacks->scratch.items[stacks->scratch.count++] = id;
 	}
 	return 0;
@@ -217,7 +269,7 @@ int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, 
 	return intern_stack(stacks, wanted, stack);
 }
 
-int hw_stacks_frames(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames)
+int hw_stacks_path_ids(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames)
 {
 	const struct hw_stack *from = &stacks->stacks.items[stack];
 	const uint32_t paths[] = {from->kernel, from->user};
@@ -233,7 +285,30 @@ int hw_stacks_frames(const struct hw_stacks *stacks, uint32_t stack, struct hw_f
 			memcpy(frames->items + frames->count, path, count * sizeof(*path));
 		frames->count += count;
 	}
-	if (from->marker != HW_NO_FRAME)
-		frames->items[frames->count++] = from->marker;
 	return 0;
+}
+
+int hw_stacks_frames(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames)
+{
+	uint32_t marker = stacks->stacks.items[stack].marker;
+
+	if (hw_stacks_path_ids(stacks, stack, frames))
+		return -ENOMEM;
+	for (size_t i = 0; stacks->with_locations && i < frames->count; i++)
+		frames->items[i] = stacks->locations.items[frames->items[i]].frame;
+	if (marker != HW_NO_FRAME)
+		frames->items[frames->count++] = marker;
+	return 0;
+}
+
+const char *hw_frame_name(const struct hw_frame *frame, char buffer[HW_FRAME_NAME_BYTES])
+{
+	const char *slash = strrchr(frame->file, '/');
+
+	if (frame->function)
+		return frame->function;
+	if (frame->file[0] == '[')
+		return frame->file;
+	snprintf(buffer, HW_FRAME_NAME_BYTES, "[%s]", slash ? slash + 1 : frame->file);
+	return buffer;
 }

@@ -11,6 +11,10 @@
  * frame, and the one that a signal interrupted, stopped exactly at ip.
  *
  * Paths that are already known are found again by (recorded stack, pid, generation): see timeline.h.
+ *
+ * Reports count functions, so a path is made of frame ids. For formats that keep addresses it can be made of
+ * location ids instead (with_locations): which address of which mapping a frame stands for. Two stacks then
+ * differ if an address does.
  */
 #ifndef HW_REPORT_STACK_H
 #define HW_REPORT_STACK_H
@@ -27,9 +31,25 @@ enum hw_stack_part {
 	HW_STACK_KERNEL, /* leave the user's frames out */
 };
 
+#define HW_LOCATION_LINES_MOST 64 /* functions inlined into one another at one address */
+
+/* One function at a location, innermost first; the last one is the function itself, the others are inlined.
+ */
+struct hw_location_line {
+	const char *function, *source; /* NULL: not known; owned by the symbolizer */
+	int line;                      /* 0: not known */
+};
+
+struct hw_location {
+	const struct hw_process_event *mapping; /* NULL: not known; of the recording */
+	uint64_t address;                       /* that was looked up: one less than a return address */
+	uint32_t frame;
+	uint32_t first_line, line_count; /* into hw_stacks.lines; 0 lines: no function is known */
+};
+
 struct hw_path {
 	size_t start;   /* into hw_stacks.frames */
-	uint32_t count; /* frames, leaf first */
+	uint32_t count; /* frame ids, or location ids, leaf first */
 };
 
 struct hw_stack {
@@ -45,8 +65,12 @@ struct hw_resolved {
 struct hw_stacks {
 	struct hw_timeline timeline;
 	enum hw_stack_part part;
+	bool with_locations; /* to be set between hw_stacks_init and the first stack */
 
 	array_of(uint32_t) frames; /* of all paths */
+	array_of(struct hw_location) locations;
+	array_of(struct hw_location_line) lines;
+	struct hw_index by_location;
 	array_of(struct hw_path) paths;
 	array_of(struct hw_stack) stacks;
 	struct hw_index by_content, by_pair;
@@ -69,7 +93,7 @@ void hw_stacks_free(struct hw_stacks *stacks);
  */
 int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, uint32_t *stack);
 
-/* The frames of a path, leaf first. */
+/* The frame ids of a path (with_locations: its location ids), leaf first. */
 static inline const uint32_t *hw_stacks_path(const struct hw_stacks *stacks, uint32_t path, uint32_t *count)
 {
 	*count = stacks->paths.items[path].count;
@@ -82,5 +106,16 @@ struct hw_frame_list {
 	size_t count, capacity;
 };
 int hw_stacks_frames(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames);
+
+/* The same without the marker, and with_locations as location ids; there is room for one more. */
+int hw_stacks_path_ids(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames);
+
+#define HW_FRAME_NAME_BYTES 512
+
+/*
+ * What a frame is called where its file is not shown beside it: its function, or its file in brackets,
+ * "[libfoo.so]". The result is the frame's own or in buffer.
+ */
+const char *hw_frame_name(const struct hw_frame *frame, char buffer[HW_FRAME_NAME_BYTES]);
 
 #endif

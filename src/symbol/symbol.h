@@ -90,6 +90,10 @@ uint32_t hw_symbolizer_frame(struct hw_symbolizer *symbolizer, uint32_t pid, uin
 /* The id of a made-up frame such as "[user stack: in-kernel]"; text is copied. */
 uint32_t hw_symbolizer_marker(struct hw_symbolizer *symbolizer, const char *text);
 
+/* The mapping that an address belongs to, as of the time advanced to; NULL: not known. Of the recording. */
+const struct hw_process_event *hw_symbolizer_mapping(const struct hw_symbolizer *symbolizer, uint32_t pid,
+                                                     uint64_t address, bool kernel);
+
 const struct hw_frame *hw_symbolizer_frame_by_id(const struct hw_symbolizer *symbolizer, uint32_t id);
 uint32_t hw_symbolizer_frame_count(const struct hw_symbolizer *symbolizer);
 

@@ -437,6 +437,12 @@ uint32_t hw_symbolizer_marker(struct hw_symbolizer *symbolizer, const char *text
 	return id == HW_NO_FRAME_ID ? hw_frames_add(&symbolizer->frames, &frame) : id;
 }
 
+const struct hw_process_event *hw_symbolizer_mapping(const struct hw_symbolizer *symbolizer, uint32_t pid,
+                                                     uint64_t address, bool kernel)
+{
+	return hw_processes_find(symbolizer->processes, kernel ? (uint32_t)-1 : pid, address);
+}
+
 const struct hw_frame *hw_symbolizer_frame_by_id(const struct hw_symbolizer *symbolizer, uint32_t id)
 {
 	static const struct hw_frame unknown = {.file = "[unknown]", .kind = HW_FRAME_UNKNOWN};
