@@ -36,7 +36,7 @@ _homeward()
 	--color) words='auto always never' ;;
 	--group) words='name process thread none' ;;
 	--sort | -s) words='comm pid tid dso sym' ;;
-	--to) words='folded perf' ;;
+	--to) words='firefox folded perf pprof speedscope' ;;
 	--prefix) words='comm pid tid' ;;
 	--weight) words='samples period' ;;
 	-p | --pid) words=$(cd /proc && printf '%s ' [0-9]*) ;;

@@ -6,7 +6,10 @@
 
 #include "cli/cli.h"
 #include "cli/common.h"
+#include "report/export_firefox.h"
 #include "report/export_perf.h"
+#include "report/export_pprof.h"
+#include "report/export_speedscope.h"
 #include "report/folded.h"
 
 static const char help[] =
@@ -17,13 +20,17 @@ static const char help[] =
     "  folded                  one line a stack, \"program;outermost;...;innermost count\": what "
     "flamegraph.pl,\n"
     "                          speedscope, inferno and many others read. A ';' in a name becomes ':'.\n"
+    "  firefox                 for https://profiler.firefox.com: every thread with its samples in time\n"
     "  perf                    a perf.data file with the user stacks merged into the samples: for perf\n"
     "                          before 6.19, hotspot, and all that reads perf's files\n"
-    "\n" HW_HELP_INPUT "      --to FORMAT         folded or perf\n"
+    "  pprof                   for go tool pprof, Parca, Pyroscope and others: addresses, mappings, lines\n"
+    "  speedscope              for https://www.speedscope.app: a profile a thread, stacks in time\n"
+    "\n" HW_HELP_INPUT "      --to FORMAT         one of these\n"
     "  -o, --output FILE       where to (default: standard output)\n"
-    "      --prefix WHAT       begin each stack with comm (default), pid (comm-pid) or tid (comm-pid/tid)\n"
-    "      --annotate          mark kernel functions with _[k] and JIT code with _[j]\n"
-    "      --weight WHAT       count samples (default) or the sum of their period\n"
+    "      --prefix WHAT       folded: begin each stack with comm (default), pid (comm-pid) or tid\n"
+    "                          (comm-pid/tid)\n"
+    "      --annotate          folded: mark kernel functions with _[k] and JIT code with _[j]\n"
+    "      --weight WHAT       folded, speedscope: count samples (default) or the sum of their period\n"
     "      --no-idle           leave the idle task out\n" HW_HELP_FILTER HW_HELP_PATTERN HW_HELP_SYMBOLS
     "  -h, --help              this text\n"
     "\n"
@@ -32,7 +39,9 @@ static const char help[] =
     "Examples:\n"
     "  homeward export --to folded | flamegraph.pl > flame.svg\n"
     "  homeward export --to folded --prefix tid -o stacks.folded monday.data\n"
-    "  homeward export --to perf -o perf.data && perf report\n";
+    "  homeward export --to perf -o perf.data && perf report\n"
+    "  homeward export --to pprof -o pprof.pb.gz && go tool pprof -http : pprof.pb.gz\n"
+    "  homeward export --to firefox -o firefox.json\n";
 
 enum { OPTION_TO = HW_OPTION_OWN, OPTION_PREFIX, OPTION_ANNOTATE, OPTION_WEIGHT, OPTION_NO_IDLE };
 
@@ -69,25 +78,82 @@ struct export
 
 /* ---- the formats ---- */
 
-static int write_folded(struct export *export)
+typedef int write_profile(FILE *out, const struct hw_profile *profile, const struct export *export,
+                          struct hw_error *err);
+
+/* The event that the profile counts; NULL: the recording names none. */
+static const struct hw_recording_event *counted_event(const struct export *export)
+{
+	size_t count;
+	const struct hw_recording_event *events = hw_recording_events(export->input.recording, &count);
+
+	return export->input.filter.event < count ? &events[export->input.filter.event] : NULL;
+}
+
+static int folded(FILE *out, const struct hw_profile *profile, const struct export *export,
+                  struct hw_error *err)
+{
+	return hw_folded_write(out, profile, &export->folded, err);
+}
+
+static int pprof(FILE *out, const struct hw_profile *profile, const struct export *export,
+                 struct hw_error *err)
+{
+	return hw_export_pprof(out, profile, counted_event(export), err);
+}
+
+static int speedscope(FILE *out, const struct hw_profile *profile, const struct export *export,
+                      struct hw_error *err)
+{
+	return hw_export_speedscope(out, profile, counted_event(export), export->folded.period, err);
+}
+
+static int firefox(FILE *out, const struct hw_profile *profile, const struct export *export,
+                   struct hw_error *err)
+{
+	return hw_export_firefox(out, profile, counted_event(export), err);
+}
+
+/* Build a profile with these details and have it written. */
+static int write_with(struct export *export, unsigned details, write_profile *write)
 {
 	struct hw_error err = {.text = "out of memory"};
 	struct hw_profile profile = {0};
 	struct hw_output output;
 	int code, written = 0;
 
-	code = hw_profile_build(&profile, export->input.recording, export->input.symbolizer,
-	                        &export->input.filter, &err);
+	code = hw_profile_build_with(&profile, export->input.recording, export->input.symbolizer,
+	                             &export->input.filter, details, &err);
 	if (!code && hw_output_file(&output, export->input.who, export->output)) {
 		hw_profile_free(&profile);
 		return HW_EXIT_FAILURE;
 	}
 	if (!code) {
-		code = hw_folded_write(output.stream, &profile, &export->folded, &err);
+		code = write(output.stream, &profile, export, &err);
 		written = hw_output_close(&output);
 	}
 	hw_profile_free(&profile);
 	return code ? hw_complain(export->input.who, "%s", err.text) : written;
+}
+
+static int write_folded(struct export *export)
+{
+	return write_with(export, 0, folded);
+}
+
+static int write_pprof(struct export *export)
+{
+	return write_with(export, HW_PROFILE_LOCATIONS, pprof);
+}
+
+static int write_speedscope(struct export *export)
+{
+	return write_with(export, HW_PROFILE_POINTS, speedscope);
+}
+
+static int write_firefox(struct export *export)
+{
+	return write_with(export, HW_PROFILE_POINTS, firefox);
 }
 
 static int write_perf_file(struct export *export, const char *path)
@@ -145,8 +211,8 @@ static int write_perf(struct export *export)
 }
 
 static const struct format formats[] = {
-    {"folded", write_folded, false},
-    {"perf", write_perf, true},
+    {"firefox", write_firefox, false}, {"folded", write_folded, false},         {"perf", write_perf, true},
+    {"pprof", write_pprof, true},      {"speedscope", write_speedscope, false},
 };
 
 /* ---- arguments ---- */

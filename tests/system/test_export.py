@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """What is exported says the same as the recording: read back by readers that are not ours."""
 
+import gzip
+import json
 import os
 import re
 import struct
@@ -114,6 +116,117 @@ def test_perf_export_keeps_only_the_samples_that_are_asked_for():
     assert wanted and [sample[:3] for sample in script_samples("demo.data")] == [sample[:3] for sample in wanted]
     done = hw.run("export", "--to", "perf", "--symbol", "main", "-o", "x.data", path, status=2)
     assert "--symbol" in hw.one_line(done.stderr)
+
+
+def comparable(stacks):
+    """Folded stacks with code that has no symbol told by "[]": other formats know it by other names of its file."""
+    result = {}
+    for names, count in stacks.items():
+        key = names[:1] + tuple("[]" if name.startswith("[") and ": " not in name else name for name in names[1:])
+        result[key] = result.get(key, 0) + count
+    return result
+
+
+def text_messages(text):
+    """What protoc --decode prints, as nested lists of (field, value)."""
+    stack = [[]]
+    for line in text.splitlines():
+        line = line.strip()
+        if line == "}":
+            stack.pop()
+        elif line.endswith(" {"):
+            message = []
+            stack[-1].append((line[:-2], message))
+            stack.append(message)
+        else:
+            field, value = line.split(": ", 1)
+            stack[-1].append((field, json.loads(re.sub(r"\\'", "'", value)) if value[0] == '"' else value))
+    return stack[0]
+
+
+def values(message, field):
+    return [value for name, value in message if name == field]
+
+
+def one(message, field):
+    found = values(message, field)
+    return int(found[0]) if found else 0
+
+
+def pprof_stacks(path):
+    """The stacks of a pprof file as protoc decodes it, by samples, and the sum of its nanoseconds."""
+    proto = os.path.join(hw.SOURCE, "src", "report")
+    with gzip.open(path) as file:
+        done = subprocess.run(["protoc", "--decode=perftools.profiles.Profile", "-I", proto, "profile.proto"],
+                              input=file.read(), capture_output=True, check=True, timeout=120)
+    profile = text_messages(done.stdout.decode())
+    strings = values(profile, "string_table")
+    functions = {one(f, "id"): strings[one(f, "name")] for f in values(profile, "function")}
+    mappings = {one(m, "id"): m for m in values(profile, "mapping")}
+    names = {}
+    for location in values(profile, "location"):
+        mapping = mappings.get(one(location, "mapping_id"))
+        if mapping:
+            assert one(mapping, "memory_start") <= one(location, "address") < one(mapping, "memory_limit")
+        lines = values(location, "line")
+        # the last line is the function itself, those before it are inlined
+        names[one(location, "id")] = functions[one(lines[-1], "function_id")] if lines else "[]"
+    stacks, time_ns = {}, 0
+    for sample in values(profile, "sample"):
+        labels = {strings[one(label, "key")]: label for label in values(sample, "label")}
+        first = f"{strings[one(labels['comm'], 'str')]}-{one(labels['pid'], 'num')}/{one(labels['tid'], 'num')}"
+        key = (first.replace(";", ":"), *(names[int(i)].replace(";", ":") for i in values(sample, "location_id")[::-1]))
+        count, nanoseconds = map(int, values(sample, "value"))
+        stacks[key] = stacks.get(key, 0) + count
+        time_ns += nanoseconds
+    return stacks, time_ns
+
+
+def speedscope_stacks(path):
+    with open(path, encoding="utf-8") as file:
+        data = json.load(file)
+    frames = [frame["name"].replace(";", ":") for frame in data["shared"]["frames"]]
+    stacks = {}
+    for profile in data["profiles"]:
+        assert len(profile["samples"]) == len(profile["weights"])
+        for sample, weight in zip(profile["samples"], profile["weights"]):
+            key = (profile["name"].replace(";", ":"), *(frames[i] for i in sample))
+            stacks[key] = stacks.get(key, 0) + weight
+    return stacks
+
+
+def firefox_stacks(path):
+    with open(path, encoding="utf-8") as file:
+        data = json.load(file)
+    stacks = {}
+    for thread in data["threads"]:
+        strings, functions, frames = thread["stringArray"], thread["funcTable"], thread["frameTable"]
+        table, chains = thread["stackTable"], []
+        for prefix, frame in zip(table["prefix"], table["frame"]):
+            name = strings[functions["name"][frames["func"][frame]]].replace(";", ":")
+            chains.append((chains[prefix] if prefix is not None else ()) + (name,))
+        first = f"{thread['name']}-{thread['pid']}/{thread['tid']}".replace(";", ":")
+        times = thread["samples"]["time"]
+        assert times == sorted(times)
+        for stack in thread["samples"]["stack"]:
+            key = (first, *(chains[stack] if stack is not None else ()))
+            stacks[key] = stacks.get(key, 0) + 1
+    return stacks
+
+
+def test_every_format_has_the_stacks_and_counts_of_the_folded_ones():
+    hw.need_tool("protoc")
+    path = recorded()
+    folded = comparable(hw.folded(path, "--prefix", "tid"))
+    assert sum(folded.values()) == hw.stats(path)["samples"]
+    for form, read in (("speedscope", speedscope_stacks), ("firefox", firefox_stacks)):
+        hw.run("export", "--to", form, "-o", form, path)
+        assert comparable(read(form)) == folded, form
+    hw.run("export", "--to", "pprof", "-o", "pprof", path)
+    stacks, time_ns = pprof_stacks("pprof")
+    assert comparable(stacks) == folded
+    periods = hw.folded(path, "--weight", "period")
+    assert time_ns == sum(periods.values()) > 10**9
 
 
 def test_an_unknown_format_and_a_file_that_cannot_be_written_are_said_in_one_line():
