@@ -5,7 +5,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 TESTS ?=
 
-.PHONY: all demo check bench fuzz lint install clean help setup-build setup-demo setup-check setup-fuzz setup-lint
+.PHONY: all demo check check-readers bench fuzz lint install clean help setup-build setup-demo setup-check setup-fuzz setup-readers setup-lint
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -16,6 +16,9 @@ demo: setup-demo all ## record this machine for a few seconds, show a report, wr
 
 check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites only
 	@BUILD=$(BUILD) tests/run $(TESTS)
+
+check-readers: setup-readers all ## have other programs read every export: pprof, speedscope, Firefox Profiler, hotspot
+	@BUILD=$(BUILD) tests/readers/check.py
 
 bench: setup-check all ## measure completeness, sharing, cost and start-up on this machine
 	@BUILD=$(BUILD) scripts/bench
@@ -35,7 +38,7 @@ clean: ## remove the build directory
 	rm -rf $(BUILD)
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup-build setup-demo setup-check setup-fuzz setup-lint:
 	@scripts/setup $(@:setup-%=%)
