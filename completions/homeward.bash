@@ -30,7 +30,7 @@ _homeward()
 		done
 	fi
 	case $previous in
-	--backend) words='auto bpf' ;;
+	--backend) words='auto bpf dump' ;;
 	--walk) words='auto deferred' ;;
 	-e) words='cycles cpu-clock' ;;
 	--color) words='auto always never' ;;

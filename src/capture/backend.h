@@ -22,8 +22,9 @@ struct hw_backend {
 
 struct hw_capture {
 	const struct hw_backend *backend;
+	char passed_over[480]; /* by auto: better backends and what they lack */
 };
 
-extern const struct hw_backend hw_backend_bpf;
+extern const struct hw_backend hw_backend_bpf, hw_backend_dump;
 
 #endif

@@ -2,10 +2,11 @@
 /* Choosing a backend, and calling the one that was chosen. */
 #include "capture/backend.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* In order of preference. */
-static const struct hw_backend *const backends[] = {&hw_backend_bpf};
+static const struct hw_backend *const backends[] = {&hw_backend_bpf, &hw_backend_dump};
 #define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
 
 const char *hw_capture_backend_name(size_t index)
@@ -25,6 +26,32 @@ static int find(const char *name, const struct hw_backend **backend, struct hw_e
 	return *backend ? 0 : hw_fail(err, -EINVAL, "no backend is called '%s'", name);
 }
 
+/* Take the first that works. If none does, the first one's error is told: it is the one to mend. */
+static int open_best(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
+                     struct hw_capture **capture, struct hw_error *err)
+{
+	char passed_over[sizeof((*capture)->passed_over)] = "";
+	struct hw_error first = {0}, each;
+	size_t length = 0;
+	int r = -EOPNOTSUPP;
+
+	for (size_t i = 0; i < BACKEND_COUNT; i++) {
+		memset(&each, 0, sizeof(each));
+		r = backends[i]->open(options, sink, capture, &each);
+		if (!r) {
+			memcpy((*capture)->passed_over, passed_over, sizeof(passed_over));
+			return 0;
+		}
+		if (!i)
+			first = each;
+		if (length < sizeof(passed_over))
+			length +=
+			    (size_t)snprintf(passed_over + length, sizeof(passed_over) - length, "%s%s: %s",
+			                     length ? "; " : "", backends[i]->name, each.text);
+	}
+	return hw_fail(err, first.code, "%s", first.text);
+}
+
 int hw_capture_open(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
                     struct hw_capture **capture, struct hw_error *err)
 {
@@ -33,7 +60,12 @@ int hw_capture_open(const struct hw_capture_options *options, const struct hw_ca
 
 	if (r)
 		return r;
-	return (backend ? backend : backends[0])->open(options, sink, capture, err);
+	return backend ? backend->open(options, sink, capture, err) : open_best(options, sink, capture, err);
+}
+
+const char *hw_capture_passed_over(const struct hw_capture *capture)
+{
+	return capture->passed_over;
 }
 
 void hw_capture_close(struct hw_capture *capture)

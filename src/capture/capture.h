@@ -18,6 +18,8 @@
 #include "bpf/abi.h"
 #include "perfdata/format.h"
 
+#define HW_STACK_SIZE_MAX (60u << 10) /* bytes of a stack copy */
+
 struct hw_capture;
 
 struct hw_capture_options {
@@ -30,7 +32,8 @@ struct hw_capture_options {
 	bool deferred_only; /* never walk at once */
 	bool truth;         /* test only: see hw_capture_sink.truth */
 	uint64_t table_memory_bytes; /* cap on unwind tables; 0: 256 MiB */
-	uint32_t ring_bytes;         /* of each of a CPU's two rings; 0: 2 MiB */
+	uint32_t ring_bytes;         /* of each CPU's rings; 0: what the backend needs */
+	uint32_t stack_bytes;        /* of a stack copy, where the backend makes them; 0: 16 KiB */
 	const char *cache_directory; /* of tables; NULL: none */
 };
 
@@ -59,6 +62,8 @@ void hw_capture_close(struct hw_capture *capture); /* may be NULL */
 
 /* The backend that was chosen: "bpf" … */
 const char *hw_capture_backend(const struct hw_capture *capture);
+/* What auto passed over and why: "bpf: no right …", one line; empty: the best one was taken, or asked for. */
+const char *hw_capture_passed_over(const struct hw_capture *capture);
 /* Names of backends in the order in which auto tries them; NULL past the last. */
 const char *hw_capture_backend_name(size_t index);
 

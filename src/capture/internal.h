@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "base/array.h"
+#include "capture/existing.h"
 #include "capture/sessions.h"
 #include "walk/compiler.h"
 #include "walk/walker.h"
@@ -93,16 +94,12 @@ uint64_t hw_loader_misses(const struct hw_loader *loader);
 /* The build ID of the file mapped at (pid, start) when the loader first looked; its size, or 0. */
 uint8_t hw_loader_build_id(const struct hw_loader *loader, pid_t pid, uint64_t start, uint8_t build_id[20]);
 
-/* sideband.c: process events from the kernel, and what was there before */
+/* sideband.c: process events from the kernel */
 struct hw_side_band;
-typedef int (*hw_emit)(void *context, const struct perf_event_header *record, struct hw_error *err);
 int hw_side_band_open(uint32_t cpu_count, struct hw_side_band **band, struct hw_error *err);
 void hw_side_band_close(struct hw_side_band *band);
 int hw_side_band_enable(struct hw_side_band *band, struct hw_error *err);
 int hw_side_band_read(struct hw_side_band *band, hw_emit emit, void *context, struct hw_error *err);
 uint64_t hw_side_band_lost(const struct hw_side_band *band);
-/* Maps and names of running processes (those for which wanted says so) and the kernel's own map. */
-int hw_side_band_existing(bool (*wanted)(void *context, pid_t pid), const struct hw_loader *loader,
-                          hw_emit emit, void *context, struct hw_error *err);
 
 #endif

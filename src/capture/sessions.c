@@ -14,6 +14,7 @@
  * and nothing can carry the bit. Its filter stays in force until then, above all the limit on its viewer.
  */
 #include "capture/shared_event.h"
+#include "capture/event.h"
 
 #include <poll.h>
 #include <string.h>
@@ -467,35 +468,28 @@ void hw_sessions_drain(struct hw_sessions *s)
 	hw_loader_drain(s->loader);
 }
 
+static uint8_t build_id_of(const void *loader, pid_t pid, uint64_t start, uint8_t build_id[20])
+{
+	return hw_loader_build_id(loader, pid, start, build_id);
+}
+
 int hw_sessions_existing(struct hw_sessions *s, bool (*wanted)(void *context, pid_t pid),
                          int (*emit)(void *context, const struct perf_event_header *record,
                                      struct hw_error *err),
                          void *context, struct hw_error *err)
 {
-	return hw_side_band_existing(wanted, s->loader, emit, context, err);
+	return hw_existing(wanted, build_id_of, s->loader, emit, context, err);
 }
 
 const char *hw_sessions_event(const struct hw_sessions *s, unsigned bit, struct perf_event_attr *attr)
 {
 	const struct session *session = &s->sessions[bit];
 	const struct hw_shared_event *event = &s->events.events[session->event];
+	const struct hw_event_options options = {.frequency = session->options.frequency,
+	                                         .rate = session->options.rate};
 
 	*attr = event->attr;
-	attr->sample_type = HW_SAMPLE_TYPE;
-	attr->sample_id_all = 1;
-	attr->mmap = 1;
-	attr->mmap2 = 1;
-	attr->comm = 1;
-	attr->comm_exec = 1;
-	attr->task = 1;
-	attr->build_id = 1;
-	attr->use_clockid = 1;
-	attr->clockid = CLOCK_MONOTONIC;
-	if (session->options.frequency && !attr->freq) { /* what was asked for, as perf writes it */
-		attr->freq = 1;
-		attr->sample_freq = session->options.rate;
-	}
-	hw_attr_set_deferred(attr);
+	hw_event_for_file(attr, &options);
 	return event->kind.name;
 }
 

@@ -1,42 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 #include "capture/shared_event.h"
 
-#include <linux/hw_breakpoint.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-static int open_on(const struct perf_event_attr *attr, int cpu)
-{
-	struct perf_event_attr copy = *attr;
-
-	return (int)syscall(SYS_perf_event_open, &copy, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
+#include "capture/event.h"
 
 static void set_attr(const struct hw_event_kind *kind, const struct hw_session_options *options,
                      struct perf_event_attr *attr)
 {
-	memset(attr, 0, sizeof(*attr));
-	attr->size = sizeof(*attr);
-	attr->type = kind->type;
-	attr->config = kind->config;
-	attr->disabled = 1;
-	attr->exclude_kernel = options->user_only;
-	attr->exclude_hv = 1;
-	if (kind->type == PERF_TYPE_BREAKPOINT) {
-		attr->bp_type = HW_BREAKPOINT_RW;
-		attr->bp_addr = kind->address;
-		attr->bp_len = kind->length;
-		attr->sample_period = 1;
-	} else if (!options->frequency) {
-		attr->sample_period = options->rate;
-	} else if (kind->clock) {
-		attr->sample_period = 1000000000ull / options->rate;
-	} else {
-		attr->freq = 1;
-		attr->sample_freq = options->rate;
-	}
+	const struct hw_event_options event = {
+	    .frequency = options->frequency, .rate = options->rate, .user_only = options->user_only};
+
+	hw_event_set(attr, kind, &event);
 }
 
 int hw_shared_event_choose(const struct hw_session_options *options, struct hw_event_kind *kind,
@@ -49,7 +26,7 @@ int hw_shared_event_choose(const struct hw_session_options *options, struct hw_e
 	set_attr(kind, options, attr);
 	if (options->event)
 		return 0;
-	fd = open_on(attr, 0);
+	fd = hw_event_open(attr, -1, 0);
 	if (fd >= 0)
 		return close(fd);
 	r = hw_event_find("cpu-clock", kind, err);
@@ -109,10 +86,10 @@ static int open_event(struct hw_shared_events *events, struct hw_shared_event *e
 	int fd, r;
 
 	for (uint32_t cpu = 0; cpu < events->side->cpu_count; cpu++) {
-		fd = open_on(&event->attr, (int)cpu);
-		if (fd < 0 && errno == ENODEV)
+		fd = hw_event_open(&event->attr, -1, (int)cpu);
+		if (fd == -ENODEV)
 			continue; /* offline */
-		r = fd < 0 ? cannot_open(event, cpu, errno, err) : attach(events, event, fd, err);
+		r = fd < 0 ? cannot_open(event, cpu, -fd, err) : attach(events, event, fd, err);
 		if (r)
 			return r;
 	}

@@ -202,6 +202,7 @@ static int record_loop(struct recorder *recorder, struct hw_error *err)
 /* Everything is in place: sample until there is a reason to stop, then take in what is under way. */
 static int run(struct recorder *recorder, struct hw_error *err)
 {
+	const char *passed_over = hw_capture_passed_over(recorder->capture);
 	struct perf_event_attr attr;
 	int r = hw_capture_start(recorder->capture, err);
 
@@ -210,8 +211,9 @@ static int run(struct recorder *recorder, struct hw_error *err)
 	if (r)
 		return r;
 	if (!recorder->options.quiet)
-		fprintf(stderr, "homeward record: sampling %s with the %s backend%s\n",
+		fprintf(stderr, "homeward record: sampling %s with the %s backend%s%s%s%s\n",
 		        hw_capture_event(recorder->capture, &attr), hw_capture_backend(recorder->capture),
+		        *passed_over ? " (not " : "", passed_over, *passed_over ? ")" : "",
 		        recorder->options.command || recorder->options.duration_s > 0 ? ""
 		                                                                      : "; Ctrl-C stops");
 	r = record_loop(recorder, err);

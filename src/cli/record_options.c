@@ -24,7 +24,8 @@ static const char usage[] =
     "  -d, --duration SECONDS  stop after that long\n"
     "      --user-only         no samples of kernel mode\n"
     "      --table-memory SIZE cap on unwind tables, e.g. 64M (default 256M)\n"
-    "      --backend NAME      where samples come from: auto (the default) or bpf\n"
+    "      --backend NAME      where samples come from: auto (the default), bpf or dump\n"
+    "      --stack-size SIZE   of a stack copy, for the backend dump (default 16K, at most 60K)\n"
     "      --walk HOW          auto, or deferred: never walk in the interrupt\n"
     "      --no-cache          neither read nor write the table cache on disk\n"
     "  -q, --quiet             no status line, no summary\n"
@@ -116,6 +117,16 @@ static int choose_event(struct hw_record_options *options, const char *name)
 	return 0;
 }
 
+static int parse_stack_size(struct hw_capture_options *capture, const char *text)
+{
+	uint64_t size;
+
+	if (!parse_size(text, &size) || size < 512 || size > HW_STACK_SIZE_MAX)
+		return usage_error("not a size from 512 to 60K:", text);
+	capture->stack_bytes = (uint32_t)size;
+	return 0;
+}
+
 static int choose_backend(struct hw_record_options *options, const char *name)
 {
 	bool known = !strcmp(name, "auto");
@@ -126,7 +137,15 @@ static int choose_backend(struct hw_record_options *options, const char *name)
 	return known ? 0 : usage_error("no such backend:", name);
 }
 
-enum { OPT_USER_ONLY = 256, OPT_TABLE_MEMORY, OPT_WALK, OPT_NO_CACHE, OPT_TRUTH, OPT_BACKEND };
+enum {
+	OPT_USER_ONLY = 256,
+	OPT_TABLE_MEMORY,
+	OPT_WALK,
+	OPT_NO_CACHE,
+	OPT_TRUTH,
+	OPT_BACKEND,
+	OPT_STACK_SIZE
+};
 
 static const struct option long_options[] = {
     {"all-cpus", no_argument, NULL, 'a'},
@@ -140,6 +159,7 @@ static const struct option long_options[] = {
     {"table-memory", required_argument, NULL, OPT_TABLE_MEMORY},
     {"walk", required_argument, NULL, OPT_WALK},
     {"no-cache", no_argument, NULL, OPT_NO_CACHE},
+    {"stack-size", required_argument, NULL, OPT_STACK_SIZE},
     {"backend", required_argument, NULL, OPT_BACKEND},
     {"truth", required_argument, NULL, OPT_TRUTH},
     {"quiet", no_argument, NULL, 'q'},
@@ -191,6 +211,8 @@ static int parse_option(struct hw_record_options *options, int option)
 	case OPT_NO_CACHE:
 		options->cache = false;
 		return 0;
+	case OPT_STACK_SIZE:
+		return parse_stack_size(capture, optarg);
 	case OPT_BACKEND:
 		return choose_backend(options, optarg);
 	case OPT_TRUTH:

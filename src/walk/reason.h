@@ -33,7 +33,9 @@
 	X(LOST_REGISTER, 15, "lost-register", "a rule that needs a register nobody saved")                   \
 	X(ANONYMOUS, 16, "anonymous", "code without a file (JIT), and no frame pointer")                     \
 	X(NO_FAULT, 17, "no-fault", "memory that is not resident, where faulting was not allowed")           \
-	X(FORBIDDEN, 18, "forbidden", "the viewer may not see the task any more")
+	X(FORBIDDEN, 18, "forbidden", "the viewer may not see the task any more")                            \
+	X(NO_FILE, 19, "no-file", "a file that could not be opened, and no frame pointer")                   \
+	X(FRAME_POINTER, 20, "frame-pointer", "frame pointers, which end before the outermost frame")
 
 enum hw_end_reason {
 #define X(constant, value, name, words) HW_END_##constant = value,

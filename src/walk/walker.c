@@ -77,6 +77,8 @@ static int hw_find_mapping(struct hw_walk *w, hw_u64 address)
 	found = mapping_of(input, address);
 	if (!found)
 		return 0;
+	if (!found->table && !found->anonymous && input->load_table)
+		input->load_table(input->context, (size_t)(found - input->mappings));
 	kept->start = found->start;
 	kept->end = found->end;
 	kept->offset = found->offset;
@@ -105,6 +107,22 @@ static enum hw_end_reason unreadable(const struct hw_walk *w, const struct hw_wa
 	return (enum hw_end_reason)w->unreadable_reason;
 }
 
+/*
+ * What a function has popped already still counts as saved below the stack pointer, where a copy need not
+ * reach: the register itself has the value.
+ */
+static void unsave_popped(struct hw_walk *w, const struct hw_walk *first, const struct hw_walker_input *input)
+{
+	uint64_t rsp = first->reg[HW_REG_RSP];
+
+	for (unsigned int reg = 0; reg < 16; reg++)
+		if ((w->saved & ~first->saved) >> reg & 1 && w->reg[reg] < rsp &&
+		    w->reg[reg] < input->stack_address && first->known >> reg & 1) {
+			w->reg[reg] = first->reg[reg];
+			w->saved &= ~(1u << reg);
+		}
+}
+
 enum hw_end_reason hw_walker_walk(struct hw_walk *state, const struct hw_walker_input *input, uint64_t *ips)
 {
 	struct walker walker = {.walk = *state, .input = input, .ips = ips};
@@ -112,9 +130,11 @@ enum hw_end_reason hw_walker_walk(struct hw_walk *state, const struct hw_walker_
 	int r;
 
 	memset(walker.walk.mappings, 0, sizeof(walker.walk.mappings));
-	do {
+	r = hw_walk_frame(&walker.walk);
+	if (r == HW_FRAME_NEXT && state->flags & HW_WALK_EXACT)
+		unsave_popped(&walker.walk, state, input);
+	while (r == HW_FRAME_NEXT)
 		r = hw_walk_frame(&walker.walk);
-	} while (r == HW_FRAME_NEXT);
 	if (r == HW_FRAME_NEED_STACK) {
 		reason = unreadable(&walker.walk, input);
 		if (walker.walk.depth < walker.walk.depth_max)

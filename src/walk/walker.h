@@ -35,6 +35,9 @@ struct hw_walker_input {
 	int (*read_stack)(void *context, uint64_t address, uint64_t *word);
 	/* Read 8 bytes of code at address in the process, 0 or -1; may be NULL (then guesses fail). */
 	int (*read_code)(void *context, uint64_t address, uint64_t *eight_bytes);
+	/* Fill in mappings[mapping].table, which is NULL, if it can be had: asked when it is needed; may be
+	 * NULL. */
+	void (*load_table)(void *context, size_t mapping);
 	void *context;
 };
 

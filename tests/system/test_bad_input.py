@@ -52,7 +52,7 @@ def test_without_rights_it_says_so_and_exits_1():
 
 
 def test_without_btf_it_says_so_and_exits_1():
-    done = below("mount -t tmpfs none /sys/kernel/btf", "record", "-q", "-d", 1)
+    done = below("mount -t tmpfs none /sys/kernel/btf", "record", "-q", "-d", 1, "--backend", "bpf")
     assert done.returncode == 1 and "/sys/kernel/btf/vmlinux" in hw.one_line(done.stderr), done
 
 
@@ -63,7 +63,8 @@ def test_a_kernel_without_the_task_work_is_told():
     # Names stand in a table of strings: rename the function, and the kernel seems not to have it.
     with open("vmlinux", "wb") as file:
         file.write(types.replace(b"bpf_task_work_schedule_resume", b"bpf_task_work_schedule_nobody"))
-    done = below(f"mount --bind {os.path.abspath('vmlinux')} /sys/kernel/btf/vmlinux", "record", "-q", "-d", 1)
+    done = below(f"mount --bind {os.path.abspath('vmlinux')} /sys/kernel/btf/vmlinux", "record", "-q", "-d", 1,
+                 "--backend", "bpf")
     assert done.returncode == 1 and "bpf_task_work_schedule_resume" in hw.one_line(done.stderr), done
 
 
