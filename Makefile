@@ -5,7 +5,8 @@ BUILD ?= build
 PREFIX ?= /usr/local
 TESTS ?=
 
-.PHONY: all demo check check-readers bench fuzz lint install clean help setup-build setup-demo setup-check setup-fuzz setup-readers setup-lint
+.PHONY: all demo check check-readers bench fuzz lint model stress install clean help
+.PHONY: setup-build setup-demo setup-check setup-fuzz setup-readers setup-lint setup-model setup-stress
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -29,6 +30,12 @@ fuzz: setup-fuzz ## fuzz the walk and the readers of files: FUZZ_SECONDS each (6
 lint: setup-lint all ## layout, static analysis, floors, shell scripts
 	@BUILD=$(BUILD) scripts/lint
 
+model: setup-model ## check the model of removal against dispatch (Spin)
+	@scripts/model
+
+stress: setup-stress all ## the registry of sessions under sanitizers and with mutants: minutes
+	@tests/session/stress.py
+
 install: all ## install to PREFIX (/usr/local), under DESTDIR if that is set
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@ninja -C $(BUILD)
@@ -40,7 +47,7 @@ clean: ## remove the build directory
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup-build setup-demo setup-check setup-fuzz setup-lint:
+setup-build setup-demo setup-check setup-fuzz setup-readers setup-lint setup-model setup-stress:
 	@scripts/setup $(@:setup-%=%)
 
 $(BUILD)/build.ninja: | setup-build

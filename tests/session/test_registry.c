@@ -33,6 +33,19 @@ int __real_posix_memalign(void **memory, size_t alignment, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size);
 
+/* Has this been freed? */
+static const void *watched;
+static bool watched_freed;
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+void __wrap_free(void *memory)
+{
+	if (memory && memory == __atomic_load_n(&watched, __ATOMIC_SEQ_CST))
+		__atomic_store_n(&watched_freed, true, __ATOMIC_SEQ_CST);
+	__real_free(memory);
+}
+
 static bool allocation_fails(void)
 {
 	return allocations_left >= 0 && allocations_left-- == 0;
@@ -521,6 +534,27 @@ static void removal_waits_for_a_callback_that_runs(void **state)
 	assert_int_equal(counts_of(slow.world).lost_no_session, 1);
 }
 
+/* The grace period: dispatch may still stand on what was unlinked. */
+static void memory_stays_while_somebody_reads(void **state)
+{
+	struct world *world = *state;
+
+	for (int session = 0; session < 2; session++) {
+		struct hw_session_event *event = add(world, &alice, 0, NULL);
+
+		watched_freed = false;
+		__atomic_store_n(&watched, session ? (void *)event->session : (void *)event,
+		                 __ATOMIC_SEQ_CST);
+		hw_rcu_read_lock();
+		drop(world, event);
+		usleep(20000); /* time in which one that does not wait would free */
+		assert_false(__atomic_load_n(&watched_freed, __ATOMIC_SEQ_CST));
+		hw_rcu_read_unlock();
+		rcu_barrier();
+		assert_true(__atomic_load_n(&watched_freed, __ATOMIC_SEQ_CST));
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -545,6 +579,7 @@ int main(void)
 	    TEST(inside_a_callback_adding_and_removing_are_refused),
 	    TEST(from_the_mark_on_records_go_to_the_next_event),
 	    TEST(removal_waits_for_a_callback_that_runs),
+	    TEST(memory_stays_while_somebody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
