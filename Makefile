@@ -4,9 +4,9 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 TESTS ?=
+BENCH ?=
 
 .PHONY: all demo check check-readers bench fuzz lint model stress install clean help
-.PHONY: setup-build setup-demo setup-check setup-fuzz setup-readers setup-lint setup-model setup-stress
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -21,8 +21,8 @@ check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites o
 check-readers: setup-readers all ## have other programs read every export: pprof, speedscope, Firefox Profiler, hotspot
 	@BUILD=$(BUILD) tests/readers/check.py
 
-bench: setup-check all ## measure completeness, sharing, cost and start-up on this machine
-	@BUILD=$(BUILD) scripts/bench
+bench: setup-check setup-bench all ## measure this machine; WRITE=1 makes docs/performance.md anew, BENCH="cost start" some
+	@BUILD=$(BUILD) scripts/bench $(if $(WRITE),--write) $(BENCH)
 
 fuzz: setup-fuzz ## fuzz the walk and the readers of files: FUZZ_SECONDS each (60)
 	@scripts/fuzz
@@ -45,10 +45,12 @@ clean: ## remove the build directory
 	rm -rf $(BUILD)
 
 help: ## show this
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-setup-build setup-demo setup-check setup-fuzz setup-readers setup-lint setup-model setup-stress:
-	@scripts/setup $(@:setup-%=%)
+# What a target needs beyond the build: a group of packages in scripts/setup.
+setup-%: FORCE
+	@scripts/setup $*
+FORCE:
 
 $(BUILD)/build.ninja: | setup-build
 	@meson setup $(BUILD) --prefix=$(PREFIX)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""What the measurements share. They use the helpers of the system tests."""
+"""What the measurements share. They use the helpers of the system tests.
+
+A measurement is a module with a function measure() that returns a Result: what was measured today, or a reason why
+it was not. run.py prints results as Markdown and draws what they plot.
+"""
 
 import os
 import statistics
@@ -7,19 +11,44 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "system"))
 
 import hw  # noqa: E402  (the path has to be set first)
 
 
-def table(headings, rows):
-    """Print a table in Markdown."""
-    print("| " + " | ".join(headings) + " |")
-    print("|" + "---|" * len(headings))
-    for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
-    sys.stdout.flush()
+@dataclass
+class Plot:
+    """Bars with ranges: rows of (label, series, median, low, high)."""
+
+    title: str
+    unit: str
+    bars: list
+
+
+@dataclass
+class Result:
+    title: str
+    how: str  # one or two sentences: what was run
+    headings: tuple = ()
+    rows: list = field(default_factory=list)
+    notes: list = field(default_factory=list)  # below the table; what could not be measured, too
+    plot: Plot = None
+
+    def markdown(self):
+        lines = [f"## {self.title}", "", self.how, ""]
+        if self.rows:
+            lines += ["| " + " | ".join(self.headings) + " |", "|" + "---|" * len(self.headings)]
+            lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in self.rows]
+            lines.append("")
+        for note in self.notes:
+            lines += [note, ""]
+        return "\n".join(lines)
+
+
+def progress(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def percent(part, whole):
@@ -30,37 +59,57 @@ def median(values):
     return statistics.median(values) if values else float("nan")
 
 
-def in_scratch(function):
-    """Run function in a directory of its own that is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="homeward-bench-") as directory:
-        home = os.getcwd()
-        os.chdir(directory)
-        try:
-            function()
-        finally:
-            os.chdir(home)
+def spread(values, digits=1):
+    """"median (least–most)"."""
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})" if values else "–"
+
+
+class Scratch:
+    """A directory of its own that is removed afterwards: with Scratch(): …"""
+
+    def __enter__(self):
+        self.home = os.getcwd()
+        self.directory = tempfile.TemporaryDirectory(prefix="homeward-bench-")
+        os.chdir(self.directory.name)
+
+    def __exit__(self, *_):
+        os.chdir(self.home)
+        self.directory.cleanup()
 
 
 class Measured:
     """A process that runs beside the measurement: end() gives its CPU seconds and peak RSS in MB."""
 
-    def __init__(self, command):
+    def __init__(self, command, **options):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        options.setdefault("stdout", self.log)
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stderr=self.log,
+                                        **options)
+
+    def kill(self):
+        """End it without a question, if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
 
     def end(self, signal):
-        self.process.send_signal(signal)
+        if signal:
+            self.process.send_signal(signal)
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode not in (0, -signal):
-            self.log.seek(0)
-            raise AssertionError(f"{self.process.args}: {self.process.returncode}: {self.log.read().decode()}")
+            raise AssertionError(f"{self.process.args}: {self.process.returncode}: {self.said()}")
         return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def timed(function):
-    """The seconds that function() takes."""
+def timed(command, **options):
+    """Seconds, CPU seconds and peak RSS in MB of a whole command that must succeed."""
     start = time.monotonic()
-    function()
-    return time.monotonic() - start
+    options.setdefault("stdout", subprocess.DEVNULL)
+    process = Measured(command, **options)
+    cpu, rss = process.end(0)
+    return time.monotonic() - start, cpu, rss

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """How many user stacks are complete: C without frame pointers, and everyday programs."""
 
@@ -6,7 +5,7 @@ import os
 import shutil
 import time
 
-from common import hw, in_scratch, percent, table
+from common import Result, hw, percent, progress
 
 SECONDS = 8
 
@@ -66,9 +65,11 @@ def measure():
     for depth in 30, 200:
         for before in True, False:
             name = f"C, {depth} frames, 2 threads, started {'before' if before else 'by'} the recording"
+            progress(f"completeness: {name}")
             rows.append(account_row(name, deep(depth, before)))
     everyday = {"asked": 0, "answered": 0, "complete": 0, "ended": {}, "unanswered": {}}
     for name, command in everyday_programs().items():
+        progress(f"completeness: {name}")
         hw.record("-F", 999, "-q", "--", *command, timeout=180)
         account = hw.stats("test.data")
         rows.append(account_row(name, account))
@@ -78,9 +79,5 @@ def measure():
             for reason, count in account[key].items():
                 everyday[key][reason] = everyday[key].get(reason, 0) + count
     rows.append(account_row("**everyday programs together**", everyday))
-    print("### Completeness: 999 Hz\n")
-    table(("program", "samples that asked", "answered", "of these complete", "the rest"), rows)
-
-
-if __name__ == "__main__":
-    in_scratch(measure)
+    return [Result("Completeness", "999 Hz. Asked, answered and complete are samples.",
+                   ("program", "samples that asked", "answered", "of these complete", "the rest"), rows)]

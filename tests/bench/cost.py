@@ -1,114 +1,114 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""What sampling costs, beside perf record on the same machine.
+"""What a sample costs, beside other recorders on the same machine.
 
-A CPU-bound program with a fixed amount of work and a 35 frames deep stack runs alone and below each
-recorder in turn, many rounds over, so that a slow minute of the machine meets all of them. Each recorder
-samples the whole machine at the same rate. perf's frame-pointer mode gets the build with frame pointers, as it
-could not walk the other. The figure is run time added per sample of that program.
+A program with a fixed amount of work runs alone and below each recorder in turn, many rounds over, so that a slow
+minute of the machine meets all of them; in each round a recorder is compared with the run alone of that round.
 """
 
 import os
 import re
-import shutil
-import signal
 import subprocess
-import time
 
-from common import Measured, hw, in_scratch, median, table, timed
+from common import Plot, Result, hw, median, progress, spread, timed
+from recorders import RECORDERS
 
-ROUNDS = int(os.environ.get("ROUNDS", "9"))
-RATE = int(os.environ.get("RATE", "4999"))
-LOOPS = int(os.environ.get("LOOPS", "1500"))
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
 CPU = max(os.sched_getaffinity(0))
-
-HOMEWARD = [hw.HOMEWARD, "record", "-a", "-F", RATE, "-q"]
-PERF = ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", RATE]
-
-# name: (program, recorder's command without its output file)
-MODES = {
-    "alone": ("spin", None),
-    "alone, frame pointers": ("spin_fp", None),
-    "homeward": ("spin", HOMEWARD),
-    "homeward --walk deferred": ("spin", [*HOMEWARD, "--walk", "deferred"]),
-    "perf -g (frame pointers)": ("spin_fp", [*PERF, "-g"]),
-    "perf --call-graph dwarf": ("spin", [*PERF, "--call-graph", "dwarf,8192"]),
+WORK = {"cpu": 1500, "kernel": 1500000, "processes": 4000, "threads": 1500}
+IN_WORDS = {
+    "cpu": "computing below 35 frames",
+    "kernel": "reading /dev/zero below 35 frames",
+    "processes": "4,000 short processes",
+    "threads": "64 threads that take turns",
 }
+MATRIX = [("cpu", 4999), ("cpu", 999), ("cpu", 99), ("kernel", 4999), ("processes", 4999), ("threads", 4999)]
 
 
-def spin(program):
+def work(kind, frame_pointers):
     """Seconds that the fixed work takes on its CPU."""
-    done = subprocess.run(["taskset", "-c", str(CPU), hw.workload(program), str(LOOPS)], check=True, text=True,
+    program = hw.workload("work_fp" if frame_pointers else "work")
+    done = subprocess.run(["taskset", "-c", str(CPU), program, kind, str(WORK[kind])], check=True, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return int(re.search(r"elapsed_ns (\d+)", done.stdout).group(1)) / 1e9
 
 
-def all_and_spins(path, is_homeward):
-    """The number of all samples in a recording, and of those of spin."""
-    command = [hw.HOMEWARD, "script", "-F", "comm"] if is_homeward else ["perf", "script", "-F", "comm"]
-    text = subprocess.run([*command, "-i", path], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL).stdout.decode(errors="replace")
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    return len(names), sum(name.startswith("spin") for name in names)
+class Figures:
+    """One recorder at one rate under one kind of work, over all rounds."""
 
+    def __init__(self, recorder):
+        self.recorder = recorder
+        self.added, self.own, self.rest, self.bytes, self.rss, self.lost, self.complete, self.fold = (
+            [], [], [], [], [], 0, [], [])
 
-def fold_seconds(path, is_homeward):
-    if is_homeward:
-        return timed(lambda: hw.run("export", "--to", "folded", "-i", path, timeout=600, stdout=subprocess.DEVNULL))
-    return timed(lambda: subprocess.run(["perf", "script", "-i", path], check=True, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    def round(self, kind, rate, alone, last):
+        recorder = self.recorder
+        try:
+            self.measure(recorder, kind, rate, alone, last)
+        finally:
+            recorder.kill()
 
-
-class Mode:
-    """One recorder, over all rounds."""
-
-    def __init__(self, name, program, recorder):
-        self.name, self.program, self.recorder = name, program, recorder
-        self.seconds, self.spins, self.bytes_each, self.cpu_each, self.rss, self.fold_each = [], [], [], [], [], []
-
-    def is_homeward(self):
-        return self.name.startswith("homeward")
-
-    def round(self, last):
-        if not self.recorder:
-            self.seconds.append(spin(self.program))
-            return
-        path = "cost.data"
-        recorder = Measured([*self.recorder, "-o", path])
-        # Not before it samples: what a recorder does at its start is not what is measured.
-        hw.until(lambda: os.path.exists(path) and os.path.getsize(path) > 65536, 30)
-        time.sleep(0.3)
-        self.seconds.append(spin(self.program))
-        cpu_seconds, rss = recorder.end(signal.SIGINT)
-        samples, spins = all_and_spins(path, self.is_homeward())
-        self.spins.append(spins)
-        self.bytes_each.append(os.path.getsize(path) / samples)
-        self.cpu_each.append(cpu_seconds / samples)
+    def measure(self, recorder, kind, rate, alone, last):
+        recorder.start(rate)
+        before = recorder.cpu_seconds()
+        seconds = work(kind, recorder.frame_pointers)
+        cpu = recorder.cpu_seconds() - before
+        whole_cpu, rss = recorder.stop()
+        samples, of_work, lost, complete = recorder.counts("work")
+        if not of_work:
+            raise AssertionError(f"{recorder.name} has no sample of the work")
+        self.added.append((seconds - alone[recorder.frame_pointers]) / of_work * 1e6)
+        self.own.append(cpu / of_work * 1e6)
+        self.rest.append(whole_cpu - cpu)
+        self.bytes.append(recorder.file_bytes() / samples)
         self.rss.append(rss)
-        if last:
-            self.fold_each.append(fold_seconds(path, self.is_homeward()) / samples)
-        os.remove(path)
+        self.lost += lost
+        if complete is not None:
+            self.complete.append(100 * complete)
+        if last and recorder.fold():
+            self.fold.append(timed(recorder.fold())[0] / samples * 1e6)
+        recorder.remove()
+
+    def all_in(self):
+        return [a + o for a, o in zip(self.added, self.own)]
+
+    def row(self):
+        return (self.recorder.name, spread(self.added), spread(self.own), spread(self.all_in()),
+                f"{median(self.bytes):.0f}" if any(self.bytes) else "–", f"{max(self.rss):.0f} MB", f"{median(self.rest):.2f} s", self.lost,
+                f"{median(self.complete):.2f} %" if self.complete else "–",
+                f"{self.fold[0]:.1f}" if self.fold else "–")
 
 
-def row(mode, alone):
-    base = alone[mode.program]
-    added = [(seconds - base) / count * 1e6 for seconds, count in zip(mode.seconds, mode.spins)]
-    return (mode.name, f"{median(added):.1f} µs", f"{min(added):.1f}–{max(added):.1f}", f"{median(mode.bytes_each):.0f}",
-            f"{median(mode.cpu_each) * 1e6:.1f} µs", f"{max(mode.rss):.0f} MB", f"{median(mode.fold_each) * 1e6:.1f} µs")
+def one(kind, rate, rounds):
+    figures, notes = [], []
+    for recorder in RECORDERS:
+        missing = recorder.missing()
+        if missing:
+            notes.append(f"Not measured: {recorder.name}, because {missing}.")
+        else:
+            figures.append(Figures(recorder))
+    alone_seconds = []
+    for number in range(rounds):
+        progress(f"cost: {kind} at {rate} Hz, round {number + 1} of {rounds}")
+        alone = {frame_pointers: work(kind, frame_pointers) for frame_pointers in (False, True)}
+        alone_seconds.append(alone[False])
+        # Each round begins with another recorder.
+        turn = number % len(figures)
+        for each in figures[turn:] + figures[:turn]:
+            each.round(kind, rate, alone, last=number == rounds - 1)
+    notes.append(f"The work alone takes {spread(alone_seconds, 2)} s. A difference in run time below one percent of "
+                 f"that, {10000 * median(alone_seconds) / (rate * median(alone_seconds)):.1f} µs a sample at this "
+                 "rate, is noise.")
+    return Result(
+        f"Cost of a sample: {IN_WORDS[kind]}, {rate} Hz",
+        f"The whole machine is sampled; the program runs on one CPU. {rounds} interleaved rounds; median (least–most).",
+        ("recorder", "run time added, µs a sample", "recorder's own CPU, µs a sample", "both together",
+         "file bytes a sample", "peak RSS", "CPU to start and end", "lost", "complete", "folding (perf: perf script), µs a sample"),
+        [each.row() for each in figures], notes,
+        Plot(f"{IN_WORDS[kind]}, {rate} Hz", "µs a sample, recorder's CPU included",
+             [(each.recorder.name, "both", median(each.all_in()), min(each.all_in()), max(each.all_in()))
+              for each in figures]))
 
 
 def measure():
-    modes = [Mode(name, *how) for name, how in MODES.items() if not how[1] or shutil.which(str(how[1][0]))]
-    for number in range(ROUNDS):
-        for mode in modes:
-            mode.round(last=number == ROUNDS - 1)
-    alone = {mode.program: median(mode.seconds) for mode in modes if not mode.recorder}
-    print(f"### Cost: {RATE} Hz, whole machine, {ROUNDS} interleaved rounds, medians\n")
-    table(("recorder", "run time added a sample", "range", "file bytes a sample", "recorder's CPU a sample",
-           "its peak RSS", "folded stacks (perf: perf script), a sample"),
-          [row(mode, alone) for mode in modes if mode.recorder])
-    print("\nThe work alone takes " + " and ".join(f"{seconds:.2f} s ({name})" for name, seconds in alone.items()) + ".")
-
-
-if __name__ == "__main__":
-    in_scratch(measure)
+    wanted = os.environ.get("COST", "")
+    return [one(kind, rate, ROUNDS) for kind, rate in MATRIX if not wanted or f"{kind}:{rate}" in wanted.split(",")]

@@ -1,8 +1,7 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """How many samples one walk serves while a task stays long in the kernel."""
 
-from common import hw, in_scratch, table
+from common import Result, hw
 
 
 def measure():
@@ -12,9 +11,5 @@ def measure():
         account = hw.stats("test.data")
         rows.append((walk, account["asked"], account["answered"], account["callchains"],
                      f"{account['answered'] / max(account['callchains'], 1):.1f}"))
-    print("### Sharing: reading /dev/zero in blocks of 64 MiB, 4999 Hz, 5 s\n")
-    table(("walk", "samples that asked", "answered", "walks", "samples a walk"), rows)
-
-
-if __name__ == "__main__":
-    in_scratch(measure)
+    return [Result("Sharing", "A task reads /dev/zero in blocks of 64 MiB; 4999 Hz, 5 s.",
+                   ("--walk", "samples that asked", "answered", "walks", "samples a walk"), rows)]

@@ -1,42 +1,55 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """How long it takes from the start of homeward record to its first sample."""
 
 import os
+import re
 import signal
 import subprocess
 import time
 
-from common import hw, in_scratch, median, table
+from common import Result, hw, progress, spread
 
-ROUNDS = 5
-EVENT_LINE = b"sampling"
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+SPINNING = "deep"
 
 
-def start_once(*options):
-    """Seconds until homeward says that it samples."""
-    begun = time.monotonic()
-    process = subprocess.Popen([hw.HOMEWARD, "record", "-a", "-F", "999", "-o", "test.data", *options],
-                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    for line in process.stderr:
-        if EVENT_LINE in line:
-            break
-    taken = time.monotonic() - begun
+def first_sample(*options):
+    """Seconds from the start of the recorder to the time of the first sample in its file."""
+    begun = time.clock_gettime(time.CLOCK_MONOTONIC)
+    process = subprocess.Popen([hw.HOMEWARD, "record", "-a", "-F", "999", "-q", "-o", "test.data", *options],
+                               stdin=subprocess.DEVNULL)
+    hw.until(lambda: os.path.exists("test.data") and os.path.getsize("test.data") > 65536, 60)
     process.send_signal(signal.SIGINT)
-    process.communicate()
-    assert process.returncode == 0, process.returncode
-    return taken
+    assert process.wait() == 0, process.returncode
+    text = hw.run("script", "-F", "time", "-i", "test.data").stdout
+    os.remove("test.data")
+    return float(re.search(r"(\d+\.\d+):", text).group(1)) - begun
+
+
+def mapped_files():
+    files = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
+                files.update(line.split(None, 5)[5].strip() for line in maps if " r-xp " in line and "/" in line)
+        except OSError:
+            pass  # it has ended
+    return len(files)
 
 
 def measure():
-    cold = [start_once("--no-cache") for _ in range(ROUNDS)]
-    start_once()  # fills the cache
-    warm = [start_once() for _ in range(ROUNDS)]
+    with hw.Background([hw.workload(SPINNING), 30, os.cpu_count(), 300]):
+        time.sleep(0.3)
+        first_sample()  # fills the cache
+        cold, warm = [], []
+        for number in range(ROUNDS):
+            progress(f"start: round {number + 1} of {ROUNDS}")
+            cold.append(first_sample("--no-cache"))
+            warm.append(first_sample())
+        files = mapped_files()
     processes = sum(name.isdigit() for name in os.listdir("/proc"))
-    print(f"### Start to sampling: the whole machine, {processes} processes, {ROUNDS} rounds\n")
-    table(("cache of tables", "median s", "longest s"),
-          [("none (--no-cache)", f"{median(cold):.2f}", f"{max(cold):.2f}"), ("warm", f"{median(warm):.2f}", f"{max(warm):.2f}")])
-
-
-if __name__ == "__main__":
-    in_scratch(measure)
+    return [Result("Start to first sample",
+                   f"The whole machine, all CPUs busy, {processes} processes with {files} different files mapped as "
+                   f"code; {ROUNDS} interleaved rounds; median (least–most).",
+                   ("tables", "seconds"), [("compiled anew (--no-cache)", spread(cold, 2)),
+                                           ("from the cache on disk", spread(warm, 2))])]

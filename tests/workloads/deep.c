@@ -9,7 +9,8 @@
 #include "chain.h"
 #include "clock.h"
 
-#define ROUNDS 200000 /* about 0.2 ms at the bottom for each way down */
+#define THREADS_MAX 4096
+#define ROUNDS      200000 /* about 0.2 ms at the bottom for each way down */
 
 static unsigned depth;
 static uint64_t deadline;
@@ -30,13 +31,15 @@ static void *run(void *loops)
 int main(int argc, char **argv)
 {
 	unsigned threads = (unsigned)argument_or(argc, argv, 2, 2);
-	pthread_t ids[64];
-	uint64_t loops[64], total = 0, start = clock_ns(CLOCK_MONOTONIC);
+	static pthread_t ids[THREADS_MAX];
+	static uint64_t loops[THREADS_MAX];
+	uint64_t total = 0, start = clock_ns(CLOCK_MONOTONIC);
 
 	depth = (unsigned)argument_or(argc, argv, 1, 30);
 	deadline = deadline_after(argument_or(argc, argv, 3, 5));
-	if (threads < 1 || threads > 64 || depth > CHAIN_MAX) {
-		fprintf(stderr, "usage: deep [DEPTH (up to %d) [THREADS (1 to 64) [SECONDS]]]\n", CHAIN_MAX);
+	if (threads < 1 || threads > THREADS_MAX || depth > CHAIN_MAX) {
+		fprintf(stderr, "usage: deep [DEPTH (up to %d) [THREADS (1 to %d) [SECONDS]]]\n", CHAIN_MAX,
+		        THREADS_MAX);
 		return 2;
 	}
 	for (unsigned i = 0; i < threads; i++)
