@@ -96,7 +96,7 @@ class Perf(Recorder):
         self.frame_pointers = frame_pointers
 
     def command(self, rate):
-        return ["perf", "record", "-q", "-a", "-e", "cpu-clock:I", "-F", rate, "-o", self.path, *self.options]
+        return ["perf", "record", "-q", "-B", "-N", "-a", "-e", "cpu-clock:I", "-F", rate, "-o", self.path, *self.options]
 
     def counts(self, comm):
         script = subprocess.run(["perf", "script", "-i", self.path, "--show-lost-events", "-F", "comm"], check=True,
