@@ -131,15 +131,16 @@ static void *map_global(struct hw_kernel_side *side, const char *section, const 
 static int choose(const struct btf *btf, struct hw_kernel_side *side, struct hw_error *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "homeward");
-	bool five = kernel_has(btf, "bpf_task_work_schedule_resume_impl", BTF_KIND_FUNC);
+	/* From 7.0 on the name with _impl is there too, but of another type. */
+	bool four = kernel_has(btf, "bpf_task_work_schedule_resume", BTF_KIND_FUNC);
 
-	if (!five && !kernel_has(btf, "bpf_task_work_schedule_resume", BTF_KIND_FUNC))
+	if (!four && !kernel_has(btf, "bpf_task_work_schedule_resume_impl", BTF_KIND_FUNC))
 		return hw_fail(
 		    err, -EOPNOTSUPP,
 		    "this kernel cannot run BPF on a task's way home (bpf_task_work_schedule_resume "
 		    "is missing): Linux 6.18 or newer is needed");
-	side->object = five ? bpf_object__open_mem(hw_bpf_object_5, hw_bpf_object_5_size, &opts)
-	                    : bpf_object__open_mem(hw_bpf_object_4, hw_bpf_object_4_size, &opts);
+	side->object = four ? bpf_object__open_mem(hw_bpf_object_4, hw_bpf_object_4_size, &opts)
+	                    : bpf_object__open_mem(hw_bpf_object_5, hw_bpf_object_5_size, &opts);
 	if (!side->object)
 		return hw_fail(err, -errno, "cannot open the BPF object: %s", last_warning);
 	return 0;
