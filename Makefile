@@ -5,8 +5,9 @@ BUILD ?= build
 PREFIX ?= /usr/local
 TESTS ?=
 BENCH ?=
+STACKS ?= 20000
 
-.PHONY: all demo check check-readers bench fuzz lint model stress install clean help
+.PHONY: all demo check check-readers bench truth fuzz lint model stress install clean help
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -23,6 +24,9 @@ check-readers: setup-readers all ## have other programs read every export: pprof
 
 bench: setup-check setup-bench all ## measure this machine; WRITE=1 makes docs/performance.md anew, BENCH="cost start" some
 	@BUILD=$(BUILD) scripts/bench $(if $(WRITE),--write) $(BENCH)
+
+truth: setup-check all ## compare STACKS (20000) recorded walks with libdwfl's, frame by frame
+	@HW_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 python3 tests/truth/truth.py $(STACKS)
 
 fuzz: setup-fuzz ## fuzz the walk and the readers of files: FUZZ_SECONDS each (60)
 	@scripts/fuzz

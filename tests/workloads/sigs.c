@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * sigs [SECONDS]: CPU time spent inside signal handlers. A timer interrupts a chain of calls at any
+ * sigs [SECONDS [here]]: CPU time spent inside signal handlers. A timer interrupts a chain of calls at any
  * instruction; its handler runs on the alternate stack and goes down a chain of its own, where it raises a
  * second signal, whose handler nests on the same alternate stack. So a full stack crosses two signal frames
- * and one change of stacks.
+ * and one change of stacks. With "here" the handlers stay on the stack that they interrupt.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -40,8 +40,9 @@ static void outer(int number)
 int main(int argc, char **argv)
 {
 	uint64_t deadline = deadline_after(argument_or(argc, argv, 1, 5));
-	struct sigaction on_timer = {.sa_handler = outer, .sa_flags = SA_ONSTACK | SA_RESTART};
-	struct sigaction on_user = {.sa_handler = inner, .sa_flags = SA_ONSTACK | SA_RESTART};
+	int flags = SA_RESTART | (argc > 2 ? 0 : SA_ONSTACK);
+	struct sigaction on_timer = {.sa_handler = outer, .sa_flags = flags};
+	struct sigaction on_user = {.sa_handler = inner, .sa_flags = flags};
 	struct itimerval every = {.it_interval.tv_usec = 2000, .it_value.tv_usec = 2000};
 	stack_t alternate = {.ss_sp = malloc(ALTERNATE_BYTES), .ss_size = ALTERNATE_BYTES};
 
