@@ -3,6 +3,8 @@
  * A recording, read whole: samples merged with their deferred callchains, and the process events beside
  * them, both sorted by time. This is what symbol/ and report/ work on.
  *
+ * Samples that brought registers and a copy of their stack (perf record --call-graph dwarf) are walked here.
+ *
  * The merge key is (tid, cookie), never time: a callchain may come long after its samples, or just before
  * the last one of its stay. So the whole file is read first and samples are joined afterwards. Stacks are
  * kept once however often they occur (stack ids), so memory follows the number of samples and of different
@@ -98,6 +100,9 @@ struct hw_account {
 	uint64_t unread_bytes; /* what a truncated or corrupt file kept from us */
 	bool ended_cleanly;    /* the recorder closed the file */
 	char damage[160];      /* what was wrong, one line; empty: nothing */
+	/* files that walks of stack copies needed, and that are not there or not the right ones */
+	uint64_t files_missing;
+	char missing[256]; /* the path of the first of them */
 };
 
 struct hw_recording; /* opaque; owned by the caller of hw_recording_load */
@@ -106,10 +111,13 @@ struct hw_load_options {
 	/* called now and then on long files; may be NULL */
 	void (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total);
 	void *context;
+	/* For samples that brought a copy of their stack: where to find files and to keep tables; NULL: none
+	 */
+	const char *root, *cache_directory;
 };
 
 /*
- * Read path ("-": standard input is not supported yet). A damaged file gives what is readable, with
+ * Read path ("-": standard input). A damaged file gives what is readable, with
  * account.damage saying what is not; a file that is no recording at all is -EINVAL. The caller frees the
  * result with hw_recording_free.
  */

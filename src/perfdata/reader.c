@@ -1,304 +1,209 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Records come in two layers: those of the file, and those inside of compressed ones, which take turns. What
+ * describes the recording itself in a pipe (attributes, features) is kept in passing.
+ */
 #include "perfdata/reader.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/array.h"
+#include "perfdata/attributes.h"
+#include "perfdata/compression.h"
+#include "perfdata/header_features.h"
+#include "perfdata/source.h"
 
-#define BUFFER_BYTES (1u << 20)
-#define EVENTS_MAX   256
-#define FEATURE_MAX  (1u << 20) /* bytes of one header feature that we look at */
-#define COMMAND_MAX  4096
-
-struct event_id {
-	uint64_t id;
-	size_t event;
-};
+#define FEATURE_MAX (64u << 20) /* bytes of one header feature that we look at */
+#define INNER_BYTES (1u << 20)  /* room for records that were compressed */
 
 struct hw_reader {
-	int fd;
-	uint64_t file_bytes;
-	uint64_t at, end; /* of the records; end may be past a truncated file's */
-	char *buffer;
-	uint64_t buffer_at;
-	size_t buffer_size;
-	array_of(struct hw_reader_event) events;
-	array_of(struct event_id) ids;
+	struct hw_source source;
 	struct hw_file_header header;
-	struct hw_reader_info info;
+	struct hw_attributes attributes;
+	struct hw_features features;
+	uint64_t at, end;  /* of the records; end may be past a truncated file's */
+	uint64_t last;     /* offset of the record returned last */
+	bool closed;       /* the recorder finished the file: nothing comes behind the end */
+	uint64_t *aligned; /* a record that does not stand at a multiple of 8 */
+	uint8_t *inner;    /* decompressed records */
+	size_t inner_at, inner_size;
+	bool inner_more; /* the decompressor has more to give */
+	struct hw_decompressor *decompressor;
 	uint64_t unread;
 	char damage[160];
 };
 
-static ssize_t read_at(const struct hw_reader *reader, void *bytes, size_t size, uint64_t offset)
+/* ---- the header of a file ---- */
+
+static void read_feature(struct hw_reader *reader, unsigned int feature,
+                         const struct hw_file_section *section)
 {
-	size_t got = 0;
+	char *bytes;
 
-	while (got < size) {
-		ssize_t n = pread(reader->fd, (char *)bytes + got, size - got, (off_t)(offset + got));
+	if (section->size > FEATURE_MAX || section->size > reader->source.file_bytes)
+		return;
+	bytes = malloc(section->size + 1);
+	if (bytes && hw_source_copy(&reader->source, bytes, section->size, section->offset))
+		hw_features_read(&reader->features, feature, bytes, section->size);
+	free(bytes);
+}
 
-		if (n < 0 && errno == EINTR)
+/* The table behind the records. */
+static void read_features(struct hw_reader *reader)
+{
+	const struct hw_file_section *data = &reader->header.data;
+	uint64_t table = data->offset + data->size;
+
+	if (!data->size || table < data->offset || table > reader->source.file_bytes)
+		return;
+	for (unsigned int feature = 0; feature < HW_FEATURE_COUNT; feature++) {
+		struct hw_file_section section;
+
+		if (!(reader->header.features[feature / 64] >> feature % 64 & 1))
 			continue;
-		if (n <= 0)
-			break;
-		got += (size_t)n;
+		if (!hw_source_copy(&reader->source, &section, sizeof(section), table))
+			return;
+		table += sizeof(section);
+		reader->closed = reader->features.info.ended_cleanly = true;
+		read_feature(reader, feature, &section);
 	}
-	return (ssize_t)got;
 }
 
-static bool read_all(const struct hw_reader *reader, void *bytes, size_t size, uint64_t offset)
+/* What our recorder writes before the records; see perfdata/format.h. */
+static void read_early_features(struct hw_reader *reader)
 {
-	return offset <= INT64_MAX && read_at(reader, bytes, size, offset) == (ssize_t)size;
-}
+	uint64_t at = reader->header.attrs.offset + reader->header.attrs.size;
+	struct hw_early_header early;
 
-static int read_ids(struct hw_reader *reader, const struct hw_file_section *section, size_t event)
-{
-	uint64_t count = section->size / 8;
+	if (at < reader->header.attrs.offset || !hw_source_copy(&reader->source, &early, sizeof(early), at) ||
+	    early.magic != HW_EARLY_MAGIC)
+		return;
+	at += sizeof(early);
+	for (unsigned int feature = 0; feature < 64; feature++) {
+		struct hw_file_section section;
 
-	if (count > 65536 || section->offset > reader->file_bytes)
-		return -EINVAL;
-	for (uint64_t i = 0; i < count; i++) {
-		struct event_id id = {.event = event};
-
-		if (!read_all(reader, &id.id, 8, section->offset + 8 * i))
-			return -EINVAL;
-		if (array_push(&reader->ids, id))
-			return -ENOMEM;
+		if (!(early.features >> feature & 1))
+			continue;
+		if (!hw_source_copy(&reader->source, &section, sizeof(section), at))
+			return;
+		at += sizeof(section);
+		read_feature(reader, feature, &section);
 	}
-	return 0;
 }
 
 static int read_attrs(struct hw_reader *reader, struct hw_error *err)
 {
 	const struct hw_file_header *header = &reader->header;
 	uint64_t size = header->attr_size, count = size ? header->attrs.size / size : 0;
-	size_t attr_size, known;
+	char entry[HW_ATTRIBUTE_ENTRY_MAX];
+	int r = 0;
 
-	if (size < HW_ATTR_SIZE_MIN + sizeof(struct hw_file_section) || size > 4096 || !count ||
-	    count > EVENTS_MAX || header->attrs.offset > reader->file_bytes)
+	if (size < HW_ATTR_SIZE_MIN + sizeof(struct hw_file_section) || size > sizeof(entry) || !count ||
+	    count > HW_EVENTS_MAX)
 		return hw_fail(err, -EINVAL, "its header names no events: is it a recording?");
-	attr_size = size - sizeof(struct hw_file_section);
-	known = attr_size < sizeof(struct perf_event_attr) ? attr_size : sizeof(struct perf_event_attr);
-	for (uint64_t i = 0; i < count; i++) {
-		struct hw_reader_event event = {0};
+	for (uint64_t i = 0; i < count && !r; i++) {
 		struct hw_file_section ids;
-		uint64_t at = header->attrs.offset + i * size;
+		uint64_t id;
 
-		if (!read_all(reader, &event.attr, known, at) ||
-		    !read_all(reader, &ids, sizeof(ids), at + attr_size))
+		if (!hw_source_copy(&reader->source, entry, size, header->attrs.offset + i * size))
 			return hw_fail(err, -EINVAL, "it ends inside its header");
-		snprintf(event.name, sizeof(event.name), "event-%u", (unsigned int)i);
-		if (array_push(&reader->events, event))
-			return hw_fail(err, -ENOMEM, "out of memory");
-		read_ids(reader, &ids, (size_t)i);
-	}
-	return 0;
-}
-
-/* ---- features ---- */
-
-struct cursor {
-	const char *at, *end;
-};
-
-static bool take(struct cursor *c, void *value, size_t size)
-{
-	if ((size_t)(c->end - c->at) < size)
-		return false;
-	memcpy(value, c->at, size);
-	c->at += size;
-	return true;
-}
-
-static char *take_string(struct cursor *c)
-{
-	uint32_t size;
-	char *text;
-
-	if (!take(c, &size, sizeof(size)) || (size_t)(c->end - c->at) < size)
-		return NULL;
-	text = strndup(c->at, size);
-	c->at += size;
-	return text;
-}
-
-static void read_command(struct hw_reader_info *info, struct cursor *c)
-{
-	uint32_t count;
-
-	if (!take(c, &count, sizeof(count)) || count > COMMAND_MAX)
-		return;
-	info->command = calloc(count + 1, sizeof(char *));
-	while (info->command && info->command_count < count) {
-		char *word = take_string(c);
-
-		if (!word)
-			break;
-		info->command[info->command_count++] = word;
-	}
-}
-
-static void read_event_names(struct hw_reader *reader, struct cursor *c)
-{
-	uint32_t count, attr_size, ids;
-
-	if (!take(c, &count, 4) || !take(c, &attr_size, 4))
-		return;
-	for (uint32_t i = 0; i < count && i < reader->events.count; i++) {
-		struct hw_reader_event *event = &reader->events.items[i];
-		char *name;
-
-		if ((size_t)(c->end - c->at) < attr_size)
-			return;
-		c->at += attr_size;
-		if (!take(c, &ids, 4))
-			return;
-		name = take_string(c);
-		if (!name)
-			return;
-		snprintf(event->name, sizeof(event->name), "%s", name);
-		free(name);
-		if ((uint64_t)(c->end - c->at) < 8ull * ids)
-			return;
-		c->at += 8ull * ids;
-	}
-}
-
-static void set_string(char **field, char *text)
-{
-	free(*field);
-	*field = text;
-}
-
-static void read_feature(struct hw_reader *reader, unsigned int feature, struct cursor c)
-{
-	struct hw_reader_info *info = &reader->info;
-	uint32_t cpus[2];
-	uint64_t kib;
-
-	switch (feature) {
-	case HW_FEATURE_HOSTNAME:
-		set_string(&info->hostname, take_string(&c));
-		break;
-	case HW_FEATURE_OSRELEASE:
-		set_string(&info->os_release, take_string(&c));
-		break;
-	case HW_FEATURE_VERSION:
-		set_string(&info->version, take_string(&c));
-		break;
-	case HW_FEATURE_ARCH:
-		set_string(&info->arch, take_string(&c));
-		break;
-	case HW_FEATURE_CPUDESC:
-		set_string(&info->cpu_description, take_string(&c));
-		break;
-	case HW_FEATURE_NRCPUS:
-		if (take(&c, cpus, sizeof(cpus))) {
-			info->cpus_available = cpus[0];
-			info->cpus_online = cpus[1];
+		memcpy(&ids, entry + size - sizeof(ids), sizeof(ids));
+		r = hw_attributes_add(&reader->attributes, entry, size - sizeof(ids));
+		if (ids.size / 8 > HW_EVENT_IDS_MAX)
+			return hw_fail(err, -EINVAL, "its header is damaged: too many event ids");
+		for (uint64_t at = 0; at + 8 <= ids.size && !r; at += 8) {
+			if (!hw_source_copy(&reader->source, &id, sizeof(id), ids.offset + at))
+				return hw_fail(err, -EINVAL,
+				               "its header is damaged: event ids that are not there");
+			r = hw_attributes_add_id(&reader->attributes, (size_t)i, id);
 		}
-		break;
-	case HW_FEATURE_TOTAL_MEM:
-		if (take(&c, &kib, sizeof(kib)))
-			info->memory_bytes = kib << 10;
-		break;
-	case HW_FEATURE_CMDLINE:
-		if (!info->command)
-			read_command(info, &c);
-		break;
-	case HW_FEATURE_EVENT_DESC:
-		read_event_names(reader, &c);
-		break;
 	}
-}
-
-static void read_features(struct hw_reader *reader)
-{
-	uint64_t table = reader->header.data.offset + reader->header.data.size;
-	unsigned int index = 0;
-
-	if (!reader->header.data.size || table < reader->header.data.offset || table > reader->file_bytes)
-		return;
-	for (unsigned int feature = 0; feature < HW_FEATURE_COUNT; feature++) {
-		struct hw_file_section section;
-		char *bytes;
-
-		if (!(reader->header.features[feature / 64] >> feature % 64 & 1))
-			continue;
-		if (!read_all(reader, &section, sizeof(section), table + sizeof(section) * index++))
-			return;
-		reader->info.ended_cleanly = true;
-		if (section.size > FEATURE_MAX || section.offset > reader->file_bytes)
-			continue;
-		bytes = malloc(section.size + 1);
-		if (bytes && read_all(reader, bytes, section.size, section.offset))
-			read_feature(reader, feature, (struct cursor){bytes, bytes + section.size});
-		free(bytes);
-	}
-}
-
-static int read_header(struct hw_reader *reader, struct hw_error *err)
-{
-	struct hw_file_header *header = &reader->header;
-	ssize_t got = read_at(reader, header, sizeof(*header), 0);
-
-	if (got < 8 || header->magic != HW_FILE_MAGIC)
-		return hw_fail(err, -EINVAL, "it does not begin as a perf.data file does");
-	if (got < (ssize_t)sizeof(*header) || header->size < sizeof(*header) - sizeof(header->features))
-		return hw_fail(err, -EINVAL,
-		               got >= 16 && header->size == 16
-		                   ? "it is a pipe's stream, which is not supported yet"
-		                   : "it ends inside its header");
-	return read_attrs(reader, err);
+	return r ? hw_fail(err, r, "out of memory") : 0;
 }
 
 static void find_records(struct hw_reader *reader)
 {
 	struct hw_file_section *data = &reader->header.data;
+	uint64_t file_bytes = reader->source.file_bytes;
 
 	reader->at = data->offset;
 	reader->end = data->size > UINT64_MAX - data->offset ? UINT64_MAX : data->offset + data->size;
-	if (!data->size) /* the recorder never got to say: all there is */
-		reader->end = reader->file_bytes;
-	if (reader->at > reader->file_bytes || reader->end > reader->file_bytes) {
-		reader->unread =
-		    reader->end - (reader->at > reader->file_bytes ? reader->at : reader->file_bytes);
+	/* not closed: the recorder was killed, or still writes; what is there counts */
+	if (!data->size || (!reader->closed && reader->end < file_bytes && !reader->header.features[0]))
+		reader->end = file_bytes;
+	if (reader->at > file_bytes || reader->end > file_bytes) {
+		reader->unread = reader->end - (reader->at > file_bytes ? reader->at : file_bytes);
 		snprintf(reader->damage, sizeof(reader->damage), "the file is truncated");
-		reader->end = reader->file_bytes;
+		reader->end = file_bytes;
 	}
+}
+
+static int open_file(struct hw_reader *reader, struct hw_error *err)
+{
+	struct hw_file_header *header = &reader->header;
+	uint64_t rest = sizeof(*header);
+	int r;
+
+	if (header->size < sizeof(*header) - sizeof(header->features))
+		return hw_fail(err, -EINVAL, "its header has an impossible size");
+	if (reader->source.stream)
+		return hw_fail(err, -EINVAL,
+		               "a recording that was written to a file has to be read from a file");
+	if (!hw_source_copy(&reader->source, header, rest, 0))
+		return hw_fail(err, -EINVAL, "it ends inside its header");
+	r = read_attrs(reader, err);
+	if (r)
+		return r;
+	read_features(reader);
+	if (!reader->closed)
+		read_early_features(reader);
+	find_records(reader);
+	return 0;
+}
+
+static int open_reader(struct hw_reader *reader, struct hw_error *err)
+{
+	uint64_t start[2];
+	const void *bytes = hw_source_window(&reader->source, 0, sizeof(start));
+
+	if (!bytes && reader->source.error)
+		return hw_fail(err, reader->source.error, "%s", strerror(-reader->source.error));
+	if (!bytes)
+		return hw_fail(err, -EINVAL, "it does not begin as a perf.data file does");
+	memcpy(start, bytes, sizeof(start));
+	if (start[0] == HW_FILE_MAGIC_SWAPPED)
+		return hw_fail(err, -EINVAL, "it was written on a big-endian machine");
+	if (start[0] != HW_FILE_MAGIC)
+		return hw_fail(err, -EINVAL, "it does not begin as a perf.data file does");
+	reader->header.size = start[1];
+	if (start[1] != sizeof(start))
+		return open_file(reader, err);
+	reader->features.info.pipe = true;
+	reader->at = sizeof(start);
+	reader->end = reader->source.stream ? UINT64_MAX : reader->source.file_bytes;
+	return 0;
 }
 
 int hw_reader_open(const char *path, struct hw_reader **result, struct hw_error *err)
 {
 	struct hw_reader *reader = calloc(1, sizeof(*reader));
 	struct hw_error why = {0};
-	struct stat st;
 	int r;
 
 	if (!reader)
 		return hw_fail(err, -ENOMEM, "out of memory");
-	reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	reader->buffer = malloc(BUFFER_BYTES);
-	r = reader->fd < 0 || fstat(reader->fd, &st) ? -errno : reader->buffer ? 0 : -ENOMEM;
-	if (!r && !S_ISREG(st.st_mode))
-		r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	r = hw_source_open(&reader->source, path, err);
+	if (r) {
+		free(reader);
+		return r;
+	}
+	reader->aligned = malloc(65536);
+	r = reader->aligned ? open_reader(reader, &why) : hw_fail(&why, -ENOMEM, "out of memory");
 	if (r) {
 		hw_reader_close(reader);
-		return hw_fail(err, r, "cannot read %s: %s", path,
-		               r == -EINVAL ? "not a regular file" : strerror(-r));
+		return hw_fail(err, r, "cannot read %s: %s", strcmp(path, "-") ? path : "standard input",
+		               why.text);
 	}
-	reader->file_bytes = (uint64_t)st.st_size;
-	r = read_header(reader, &why);
-	if (r) {
-		hw_reader_close(reader);
-		return hw_fail(err, r, "cannot read %s: %s", path, why.text);
-	}
-	read_features(reader);
-	find_records(reader);
 	*result = reader;
 	return 0;
 }
@@ -307,211 +212,290 @@ void hw_reader_close(struct hw_reader *reader)
 {
 	if (!reader)
 		return;
-	if (reader->fd >= 0)
-		close(reader->fd);
-	for (size_t i = 0; i < reader->info.command_count; i++)
-		free(reader->info.command[i]);
-	free(reader->info.command);
-	free(reader->info.hostname);
-	free(reader->info.os_release);
-	free(reader->info.arch);
-	free(reader->info.cpu_description);
-	free(reader->info.version);
-	array_free(&reader->events);
-	array_free(&reader->ids);
-	free(reader->buffer);
+	hw_source_close(&reader->source);
+	hw_attributes_free(&reader->attributes);
+	hw_features_free(&reader->features);
+	hw_decompressor_free(reader->decompressor);
+	free(reader->inner);
+	free(reader->aligned);
 	free(reader);
 }
 
-/* size bytes at reader->at, in the buffer; NULL where the file does not have them. */
-static const void *window(struct hw_reader *reader, size_t size)
-{
-	ssize_t got;
-
-	if (reader->at < reader->buffer_at || reader->at + size > reader->buffer_at + reader->buffer_size) {
-		got = read_at(reader, reader->buffer, BUFFER_BYTES, reader->at);
-		reader->buffer_at = reader->at;
-		reader->buffer_size = got > 0 ? (size_t)got : 0;
-		if (reader->buffer_size < size)
-			return NULL;
-	}
-	return reader->buffer + (reader->at - reader->buffer_at);
-}
+/* ---- records ---- */
 
 static int stop(struct hw_reader *reader, const char *why)
 {
+	uint64_t end = reader->source.stream ? reader->source.file_bytes : reader->end;
+
 	if (!reader->damage[0])
 		snprintf(reader->damage, sizeof(reader->damage), "%s at byte %llu", why,
 		         (unsigned long long)reader->at);
-	reader->unread += reader->end - reader->at;
-	reader->at = reader->end;
+	reader->unread += end > reader->at ? end - reader->at : 0;
+	reader->at = reader->end = end;
+	reader->inner_at = reader->inner_size = 0;
+	reader->inner_more = false;
 	return 0;
 }
 
-int hw_reader_next(struct hw_reader *reader, const struct perf_event_header **record)
+static int stop_short(struct hw_reader *reader)
 {
-	const struct perf_event_header *header;
-	uint64_t extra = 0;
+	if (reader->source.error)
+		return stop(reader, strerror(-reader->source.error));
+	if (!reader->closed && !reader->source.stream && !reader->features.info.pipe)
+		return stop(reader, "the recording was not closed and ends inside a record");
+	return stop(reader, "the recording ends inside a record");
+}
+
+/* perf's own records need not be a multiple of 8 long, those of the kernel are. */
+static bool is_possible(const struct perf_event_header *header)
+{
+	return header->size >= sizeof(*header) &&
+	       (header->type >= PERF_RECORD_USER_TYPE_START || header->size % 8 == 0);
+}
+
+/* A record where it is, or a copy where that is no multiple of 8. */
+static const struct perf_event_header *align(struct hw_reader *reader, const void *record, size_t size)
+{
+	if (!((uintptr_t)record % 8))
+		return record;
+	memcpy(reader->aligned, record, size);
+	return (const struct perf_event_header *)reader->aligned;
+}
+
+/* Bytes behind a record that its size does not count. */
+static uint64_t trailing(const struct perf_event_header *record)
+{
+	uint64_t bytes = 0;
+
+	if (record->size < 16)
+		return 0;
+	if (record->type == PERF_RECORD_AUXTRACE)
+		memcpy(&bytes, record + 1, 8);
+	else if (record->type == PERF_RECORD_HEADER_TRACING_DATA)
+		memcpy(&bytes, record + 1, 4);
+	return bytes;
+}
+
+/* The next record of the outer layer: 1, or 0 at the end. */
+static int next_outer(struct hw_reader *reader, const struct perf_event_header **record)
+{
+	struct perf_event_header header;
+	const void *bytes;
+	uint64_t extra;
 
 	if (reader->at >= reader->end)
 		return 0;
-	header = reader->end - reader->at >= sizeof(*header) ? window(reader, sizeof(*header)) : NULL;
-	if (!header)
-		return stop(reader, "the recording ends inside a record");
-	if (header->size < sizeof(*header) || header->size % 8)
+	bytes = reader->end - reader->at >= sizeof(header)
+	            ? hw_source_window(&reader->source, reader->at, sizeof(header))
+	            : NULL;
+	if (!bytes && reader->source.stream && !reader->source.error &&
+	    reader->source.file_bytes == reader->at) {
+		reader->features.info.ended_cleanly = true;
+		reader->end = reader->at;
+		return 0;
+	}
+	if (!bytes)
+		return stop_short(reader);
+	memcpy(&header, bytes, sizeof(header));
+	if (!is_possible(&header))
 		return stop(reader, "a record of impossible size");
-	if (header->size > reader->end - reader->at || !(header = window(reader, header->size)))
-		return stop(reader, "the recording ends inside a record");
-	*record = header;
-	if (header->type == PERF_RECORD_AUXTRACE && header->size >= 16)
-		memcpy(&extra, header + 1, 8);
-	else if (header->type == PERF_RECORD_HEADER_TRACING_DATA && header->size >= 16)
-		memcpy(&extra, header + 1, 4);
-	reader->at += header->size;
+	bytes = header.size <= reader->end - reader->at
+	            ? hw_source_window(&reader->source, reader->at, header.size)
+	            : NULL;
+	if (!bytes)
+		return stop_short(reader);
+	*record = align(reader, bytes, header.size);
+	reader->last = reader->at;
+	reader->at += header.size;
+	extra = trailing(*record);
 	if (extra > reader->end - reader->at)
-		extra = reader->end - reader->at;
+		return stop_short(reader);
 	reader->at += extra;
 	return 1;
 }
 
-/* ---- what sample_type says ---- */
+/* ---- records inside of compressed ones ---- */
 
-static size_t event_of_id(const struct hw_reader *reader, uint64_t id)
+static int begin_inner(struct hw_reader *reader, const struct perf_event_header *record)
 {
-	for (size_t i = 0; i < reader->ids.count; i++)
-		if (reader->ids.items[i].id == id)
-			return reader->ids.items[i].event;
+	size_t from = sizeof(*record), size = record->size - from;
+	uint64_t said;
+
+	if (!reader->decompressor) {
+		reader->decompressor = hw_decompressor_new();
+		reader->inner = malloc(INNER_BYTES);
+		if (!reader->decompressor || !reader->inner)
+			return -ENOMEM;
+	}
+	if (record->type == PERF_RECORD_COMPRESSED2) { /* says its size, is filled up to a multiple of 8 */
+		if (size < sizeof(said))
+			return 0;
+		memcpy(&said, record + 1, sizeof(said));
+		from += sizeof(said);
+		size -= sizeof(said);
+		size = said < size ? (size_t)said : size;
+	}
+	hw_decompressor_give(reader->decompressor, (const char *)record + from, size);
+	reader->inner_more = true;
 	return 0;
 }
 
-struct words {
-	const uint64_t *at, *end;
-	bool short_of;
-};
-
-static uint64_t word(struct words *w)
+/* Fill the buffer of decompressed records up. 0, or -EINVAL where they are damaged. */
+static int fill_inner(struct hw_reader *reader)
 {
-	if (w->at >= w->end) {
-		w->short_of = true;
-		return 0;
-	}
-	return *w->at++;
+	size_t left = reader->inner_size - reader->inner_at;
+	long got;
+
+	memmove(reader->inner, reader->inner + reader->inner_at, left);
+	reader->inner_at = 0;
+	reader->inner_size = left;
+	got = hw_decompressor_take(reader->decompressor, reader->inner + left, INNER_BYTES - left);
+	if (got < 0)
+		return -EINVAL;
+	reader->inner_size += (size_t)got;
+	reader->inner_more = reader->inner_size == INNER_BYTES;
+	return 0;
 }
 
-static void split(uint64_t both, uint32_t *low, uint32_t *high)
+/* 1: a record; 0: more of the outer layer is needed; -EINVAL: damage. */
+static int next_inner(struct hw_reader *reader, const struct perf_event_header **record)
 {
-	*low = (uint32_t)both;
-	*high = (uint32_t)(both >> 32);
-}
+	struct perf_event_header header;
 
-static void skip_read(struct words *w, uint64_t format)
-{
-	uint64_t count = format & PERF_FORMAT_GROUP ? word(w) : 1;
-	uint64_t each = 1 + !!(format & PERF_FORMAT_ID) + !!(format & (1u << 4));
-	uint64_t times =
-	    !!(format & PERF_FORMAT_TOTAL_TIME_ENABLED) + !!(format & PERF_FORMAT_TOTAL_TIME_RUNNING);
+	for (;;) {
+		size_t left = reader->inner_size - reader->inner_at;
 
-	for (uint64_t i = 0; i < times; i++)
-		word(w);
-	if (count > 65536 || each * count > (uint64_t)(w->end - w->at))
-		w->short_of = true;
-	else
-		w->at += each * count;
-}
-
-static int decode_sample(const struct hw_reader *reader, struct words *w, struct hw_decoded *d)
-{
-	const struct perf_event_attr *attr = &reader->events.items[0].attr;
-	uint64_t type = attr->sample_type, zero;
-
-	if (type & PERF_SAMPLE_IDENTIFIER) {
-		d->event = event_of_id(reader, word(w));
-		attr = &reader->events.items[d->event].attr;
-		type = attr->sample_type;
-	}
-	d->ip = type & PERF_SAMPLE_IP ? word(w) : 0;
-	if (type & PERF_SAMPLE_TID)
-		split(word(w), &d->pid, &d->tid);
-	d->time_ns = type & PERF_SAMPLE_TIME ? word(w) : 0;
-	if (type & PERF_SAMPLE_ADDR)
-		word(w);
-	if (type & PERF_SAMPLE_ID)
-		d->event = event_of_id(reader, word(w));
-	if (type & PERF_SAMPLE_STREAM_ID)
-		word(w);
-	if (type & PERF_SAMPLE_CPU) {
-		zero = word(w);
-		d->cpu = (uint32_t)zero;
-	}
-	d->period = type & PERF_SAMPLE_PERIOD ? word(w) : attr->freq ? 1 : attr->sample_period;
-	if (type & PERF_SAMPLE_READ)
-		skip_read(w, attr->read_format);
-	if (type & PERF_SAMPLE_CALLCHAIN) {
-		d->nr = word(w);
-		d->callchain = w->at;
-		if (d->nr > (uint64_t)(w->end - w->at))
+		if (left >= sizeof(header)) {
+			memcpy(&header, reader->inner + reader->inner_at, sizeof(header));
+			if (!is_possible(&header))
+				return -EINVAL;
+			if (header.size <= left) {
+				*record = align(reader, reader->inner + reader->inner_at, header.size);
+				reader->inner_at += header.size;
+				reader->last = (uint64_t)-1;
+				return 1;
+			}
+		}
+		if (!reader->inner_more)
+			return 0;
+		if (fill_inner(reader))
 			return -EINVAL;
 	}
-	return w->short_of ? -EINVAL : 0;
 }
 
-/* The sample_id behind every other record of the kernel (perf_event_open(2), sample_id_all). */
-static int decode_other(const struct hw_reader *reader, struct words *w, struct hw_decoded *d)
+static bool is_compressed(const struct perf_event_header *record)
 {
-	const struct perf_event_attr *attr = &reader->events.items[0].attr;
-	const uint64_t mask = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |
-	                      PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER;
-	uint64_t type = attr->sample_type & mask;
-	size_t count = (size_t)__builtin_popcountll(type);
-	const uint64_t *start = w->at;
+	return record->type == PERF_RECORD_COMPRESSED || record->type == PERF_RECORD_COMPRESSED2;
+}
 
-	if (!attr->sample_id_all)
+/* What a pipe says about the recording comes as records. 0 or -ENOMEM. */
+static int keep_description(struct hw_reader *reader, const struct perf_event_header *record)
+{
+	uint64_t feature;
+
+	switch (record->type) {
+	case PERF_RECORD_HEADER_ATTR:
+		return reader->features.info.pipe ? hw_attributes_add_record(&reader->attributes, record) : 0;
+	case PERF_RECORD_EVENT_UPDATE:
+		hw_attributes_update(&reader->attributes, record);
 		return 0;
-	if (count > (size_t)(w->end - w->at))
-		return -EINVAL;
-	w->at = w->end - count;
-	d->body_size = (size_t)(w->at - start) * 8 + sizeof(struct perf_event_header);
-	if (type & PERF_SAMPLE_TID)
-		split(word(w), &d->pid, &d->tid);
-	if (type & PERF_SAMPLE_TIME)
-		d->time_ns = word(w);
-	if (type & PERF_SAMPLE_ID)
-		d->event = event_of_id(reader, word(w));
-	if (type & PERF_SAMPLE_STREAM_ID)
-		word(w);
-	if (type & PERF_SAMPLE_CPU)
-		d->cpu = (uint32_t)word(w);
-	return 0;
+	case PERF_RECORD_HEADER_BUILD_ID:
+		return hw_features_read_build_id(&reader->features, record, record->size);
+	case PERF_RECORD_HEADER_FEATURE:
+		if (record->size < 16)
+			return 0;
+		memcpy(&feature, record + 1, sizeof(feature));
+		return feature < HW_FEATURE_COUNT
+		           ? hw_features_read(&reader->features, (unsigned int)feature,
+		                              (const char *)record + 16, record->size - 16u)
+		           : 0;
+	default:
+		return 0;
+	}
 }
 
-int hw_reader_decode(const struct hw_reader *reader, const struct perf_event_header *record,
-                     struct hw_decoded *decoded)
+int hw_reader_next(struct hw_reader *reader, const struct perf_event_header **record)
 {
-	const uint64_t *all = (const uint64_t *)record;
-	struct words words = {.at = all + 1, .end = all + record->size / 8};
+	int r;
 
-	memset(decoded, 0, sizeof(*decoded));
-	decoded->body_size = record->size;
+	for (;;) {
+		r = next_inner(reader, record);
+		if (r < 0)
+			return stop(reader, "compressed records are damaged");
+		if (r)
+			break;
+		r = next_outer(reader, record);
+		if (!r && reader->inner_size > reader->inner_at)
+			return stop_short(reader);
+		if (!r)
+			return 0;
+		if (!is_compressed(*record))
+			break;
+		r = begin_inner(reader, *record);
+		if (r)
+			return r;
+	}
+	r = keep_description(reader, *record);
+	return r ? r : 1;
+}
+
+int hw_reader_decode(struct hw_reader *reader, const struct perf_event_header *record, struct hw_decoded *d)
+{
+	const struct perf_event_attr *attr;
+	size_t event;
+
+	memset(d, 0, sizeof(*d));
+	d->body_size = record->size;
 	if (record->type >= PERF_RECORD_USER_TYPE_START)
 		return 0;
-	return record->type == PERF_RECORD_SAMPLE ? decode_sample(reader, &words, decoded)
-	                                          : decode_other(reader, &words, decoded);
+	event = hw_attributes_event_of(&reader->attributes, record);
+	if (event >= reader->attributes.events.count)
+		return -EINVAL;
+	d->event = event;
+	attr = &reader->attributes.events.items[event].attr;
+	return record->type == PERF_RECORD_SAMPLE ? hw_decode_sample(attr, record, d)
+	                                          : hw_decode_other(attr, record, d);
 }
 
-const struct hw_reader_event *hw_reader_events(const struct hw_reader *reader, size_t *count)
+uint64_t hw_reader_offset(const struct hw_reader *reader)
 {
-	*count = reader->events.count;
-	return reader->events.items;
+	return reader->source.stream ? (uint64_t)-1 : reader->last;
+}
+
+int hw_reader_again(const struct hw_reader *reader, uint64_t offset, void *buffer)
+{
+	struct perf_event_header header;
+
+	if (!hw_source_copy(&reader->source, &header, sizeof(header), offset) || !is_possible(&header) ||
+	    header.size > HW_RECORD_SIZE_MAX || !hw_source_copy(&reader->source, buffer, header.size, offset))
+		return -EINVAL;
+	/* the file may have changed since the header was read */
+	return memcmp(buffer, &header, sizeof(header)) ? -EINVAL : 0;
+}
+
+/* ---- about the recording ---- */
+
+const struct hw_reader_event *hw_reader_events(struct hw_reader *reader, size_t *count)
+{
+	hw_attributes_name(&reader->attributes, (const char *const *)reader->features.event_names.items,
+	                   reader->features.event_names.count);
+	*count = reader->attributes.events.count;
+	return reader->attributes.events.items;
 }
 
 const struct hw_reader_info *hw_reader_info(const struct hw_reader *reader)
 {
-	return &reader->info;
+	return &reader->features.info;
+}
+
+uint8_t hw_reader_build_id(struct hw_reader *reader, const char *path, uint8_t id[20])
+{
+	return hw_features_build_id(&reader->features, path, id);
 }
 
 uint64_t hw_reader_file_bytes(const struct hw_reader *reader)
 {
-	return reader->file_bytes;
+	return reader->source.file_bytes;
 }
 
 uint64_t hw_reader_position(const struct hw_reader *reader)

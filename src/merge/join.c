@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Samples and deferred callchains, by (tid, cookie). Neither the order of records nor time matters; of a
+ * callchain that is there twice (the writer repeats some for perf's sake) the first counts.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "merge/internal.h"
+
+static int order(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int by_tid_cookie(const void *a, const void *b)
+{
+	const struct hw_callchain *x = a, *y = b;
+	int r = order(x->tid, y->tid);
+
+	if (!r)
+		r = order(x->cookie, y->cookie);
+	return r ? r : order(x->time_ns, y->time_ns);
+}
+
+static int end_by_tid(const void *a, const void *b)
+{
+	const struct hw_task_end *x = a, *y = b;
+	int r = order(x->tid, y->tid);
+
+	return r ? r : order(x->time_ns, y->time_ns);
+}
+
+static void drop_repeats(struct hw_recording *recording)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < recording->callchains.count; i++) {
+		const struct hw_callchain *c = &recording->callchains.items[i], *before;
+
+		before = kept ? &recording->callchains.items[kept - 1] : NULL;
+		if (before && before->tid == c->tid && before->cookie == c->cookie)
+			recording->account.repeated++;
+		else
+			recording->callchains.items[kept++] = *c;
+	}
+	recording->callchains.count = kept;
+}
+
+static const struct hw_callchain *find_callchain(const struct hw_recording *recording, uint32_t tid,
+                                                 uint64_t cookie)
+{
+	size_t low = 0, high = recording->callchains.count;
+	const struct hw_callchain *c;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		c = &recording->callchains.items[middle];
+		if (c->tid < tid || (c->tid == tid && c->cookie < cookie))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	c = recording->callchains.items + low;
+	return low < recording->callchains.count && c->tid == tid && c->cookie == cookie ? c : NULL;
+}
+
+/* The entry of a list sorted by (tid, time) that is of tid and not older than time_ns; NULL: none. */
+static const struct hw_task_end *find_after(const struct hw_task_end *list, size_t count, uint32_t tid,
+                                            uint64_t time_ns)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list[middle].tid < tid || (list[middle].tid == tid && list[middle].time_ns < time_ns))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && list[low].tid == tid ? &list[low] : NULL;
+}
+
+/* The last time each task came home, in the order of tids: callchains are in that order already. */
+static int last_homecomings(const struct hw_recording *recording, struct hw_task_end **result, size_t *count)
+{
+	array_of(struct hw_task_end) last = {0};
+
+	array_for_each (&recording->callchains, c) {
+		struct hw_task_end here = {.time_ns = c->time_ns, .tid = c->tid};
+		struct hw_task_end *before = last.count ? &last.items[last.count - 1] : NULL;
+
+		if (before && before->tid == c->tid) {
+			if (before->time_ns < c->time_ns)
+				before->time_ns = c->time_ns;
+		} else if (array_push(&last, here)) {
+			array_free(&last);
+			return -ENOMEM;
+		}
+	}
+	*result = last.items;
+	*count = last.count;
+	return 0;
+}
+
+int hw_recording_join(struct hw_recording *recording)
+{
+	struct hw_task_end *home = NULL;
+	size_t home_count = 0;
+
+	if (recording->callchains.count)
+		qsort(recording->callchains.items, recording->callchains.count, sizeof(struct hw_callchain),
+		      by_tid_cookie);
+	drop_repeats(recording);
+	if (recording->exits.count)
+		qsort(recording->exits.items, recording->exits.count, sizeof(struct hw_task_end), end_by_tid);
+	if (last_homecomings(recording, &home, &home_count))
+		return -ENOMEM;
+	array_for_each (&recording->samples, sample) {
+		const struct hw_callchain *c;
+
+		if (sample->state != HW_SAMPLE_UNANSWERED)
+			continue;
+		c = find_callchain(recording, sample->tid, sample->cookie);
+		if (c) {
+			sample->state = HW_SAMPLE_ANSWERED;
+			sample->user_stack = c->stack;
+			sample->end = c->end;
+		} else if (find_after(home, home_count, sample->tid, sample->time_ns + 1)) {
+			sample->unanswered = HW_UNANSWERED_LOST;
+		} else if (find_after(recording->exits.items, recording->exits.count, sample->tid,
+		                      sample->time_ns)) {
+			sample->unanswered = HW_UNANSWERED_EXITED;
+		} else {
+			sample->unanswered = HW_UNANSWERED_IN_KERNEL;
+		}
+	}
+	free(home);
+	return 0;
+}
