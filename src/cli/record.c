@@ -54,7 +54,7 @@ static int keep_record(void *context, const struct perf_event_header *record, st
 	int r;
 
 	pthread_mutex_lock(&recorder->writer_lock);
-	r = hw_writer_append(recorder->writer, record, err);
+	r = recorder->writer ? hw_writer_append(recorder->writer, record, err) : -EBADF; /* closed already */
 	if (!r)
 		hw_tally_count(&recorder->tally, record);
 	pthread_mutex_unlock(&recorder->writer_lock);
@@ -246,8 +246,11 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 		return r;
 	r = run(recorder, err);
 	end_round(recorder, NULL);
+	pthread_mutex_lock(&recorder->writer_lock);
 	bytes = hw_writer_bytes(recorder->writer);
 	closed = hw_writer_close(recorder->writer, &late);
+	recorder->writer = NULL; /* after a failure the loader may still have something to say */
+	pthread_mutex_unlock(&recorder->writer_lock);
 	if (!r && closed) {
 		*err = late;
 		r = closed;
