@@ -99,7 +99,9 @@ static int open_writer(struct recorder *recorder, int argc, char **argv, struct 
 	                                    .event_count = 1,
 	                                    .backend = hw_capture_backend(recorder->capture),
 	                                    .command = (const char *const *)argv - 1,
-	                                    .command_count = (size_t)argc + 1};
+	                                    .command_count = (size_t)argc + 1,
+	                                    .compression_level = recorder->options.compression_level,
+	                                    .repeat_late = true};
 
 	event.name = hw_capture_event(recorder->capture, &event.attr);
 	caller(&options.uid, &options.gid);

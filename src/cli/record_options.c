@@ -28,6 +28,7 @@ static const char usage[] =
     "      --stack-size SIZE   of a stack copy, for the backend dump (default 16K, at most 60K)\n"
     "      --walk HOW          auto, or deferred: never walk in the interrupt\n"
     "      --no-cache          neither read nor write the table cache on disk\n"
+    "  -z, --compress[=LEVEL]  compress the recording (zstd, level 1 to 22, default 1)\n"
     "  -q, --quiet             no status line, no summary\n"
     "  -h, --help              this text\n"
     "\n"
@@ -162,6 +163,7 @@ static const struct option long_options[] = {
     {"stack-size", required_argument, NULL, OPT_STACK_SIZE},
     {"backend", required_argument, NULL, OPT_BACKEND},
     {"truth", required_argument, NULL, OPT_TRUTH},
+    {"compress", optional_argument, NULL, 'z'},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -170,6 +172,7 @@ static const struct option long_options[] = {
 static int parse_option(struct hw_record_options *options, int option)
 {
 	struct hw_capture_options *capture = &options->capture;
+	uint64_t level = 1;
 	char *end;
 
 	switch (option) {
@@ -219,6 +222,11 @@ static int parse_option(struct hw_record_options *options, int option)
 		options->truth = optarg;
 		capture->truth = capture->deferred_only = true;
 		return 0;
+	case 'z':
+		if (optarg && !parse_number(optarg, 22, &level))
+			return usage_error("not a level from 1 to 22:", optarg);
+		options->compression_level = (int)level;
+		return 0;
 	case 'q':
 		options->quiet = true;
 		return 0;
@@ -239,7 +247,7 @@ int hw_record_parse(struct hw_record_options *options, int argc, char **argv)
 	options->capture.frequency = true;
 	options->capture.rate = 999;
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "+:ap:e:F:c:o:d:qh", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:ap:e:F:c:o:d:zqh", long_options, NULL)) != -1) {
 		r = option == ':' || option == '?' ? wrong_option(option, argv)
 		                                   : parse_option(options, option);
 		if (r)

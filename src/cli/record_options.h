@@ -14,6 +14,7 @@ struct hw_record_options {
 	array_of(pid_t) pids;
 	const char *output;
 	double duration_s; /* 0: until told to stop */
+	int compression_level; /* of zstd; 0: not compressed */
 	bool all, quiet, cache;
 	char **command;    /* NULL: none */
 	const char *truth; /* test only: where registers and stacks go; NULL: nowhere */

@@ -207,3 +207,24 @@ size_t hw_decode_id_word_from_end(uint64_t type)
 		return 0;
 	return 1 + !!(type & PERF_SAMPLE_CPU) + !!(type & PERF_SAMPLE_STREAM_ID);
 }
+
+size_t hw_decode_time_at(const struct perf_event_attr *attr, const struct perf_event_header *record)
+{
+	uint64_t type = attr->sample_type;
+	size_t words = record->size / 8, at;
+
+	if (!(type & PERF_SAMPLE_TIME) || record->type >= PERF_RECORD_USER_TYPE_START)
+		return 0;
+	if (record->type == PERF_RECORD_SAMPLE) {
+		at = 1 + !!(type & PERF_SAMPLE_IDENTIFIER) + !!(type & PERF_SAMPLE_IP) +
+		     !!(type & PERF_SAMPLE_TID);
+	} else {
+		size_t behind = !!(type & PERF_SAMPLE_ID) + !!(type & PERF_SAMPLE_STREAM_ID) +
+		                !!(type & PERF_SAMPLE_CPU) + !!(type & PERF_SAMPLE_IDENTIFIER);
+
+		if (!attr->sample_id_all || words < 2 + behind)
+			return 0;
+		at = words - 1 - behind;
+	}
+	return at < words ? at * 8 : 0;
+}

@@ -33,6 +33,9 @@ int hw_decode_sample(const struct perf_event_attr *attr, const struct perf_event
 int hw_decode_other(const struct perf_event_attr *attr, const struct perf_event_header *record,
                     struct hw_decoded *decoded);
 
+/* Where in a record of the kernel's its time stands, bytes from the record's start; 0: nowhere. */
+size_t hw_decode_time_at(const struct perf_event_attr *attr, const struct perf_event_header *record);
+
 /* In which word of a sample its event's id stands, the header being word 0; 0: nowhere. */
 size_t hw_decode_id_word(uint64_t sample_type);
 /* The same for other records, counted from their end, the last word being 1. */

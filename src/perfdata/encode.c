@@ -120,6 +120,14 @@ static int put_clock(struct hw_bytes *bytes, const struct hw_machine *machine)
 	return put_u64(bytes, machine->clock_ns);
 }
 
+/* Version, type (zstd), level, ratio, and how many bytes one compressed record may hold. */
+static int put_compression(struct hw_bytes *bytes, const struct hw_writer_options *options)
+{
+	const uint32_t words[5] = {1, 1, (uint32_t)options->compression_level, 1, 2 * HW_RECORD_SIZE_MAX};
+
+	return options->compression_level ? hw_bytes_put(bytes, words, sizeof(words)) : -ENOENT;
+}
+
 int hw_feature_encode(enum hw_feature feature, const struct hw_feature_input *input, struct hw_bytes *bytes)
 {
 	const struct hw_machine *machine = input->machine;
@@ -147,6 +155,8 @@ int hw_feature_encode(enum hw_feature feature, const struct hw_feature_input *in
 		return put_event_descriptions(bytes, input);
 	case HW_FEATURE_CLOCKID:
 		return machine->clock_known ? put_u64(bytes, machine->clock_resolution_ns) : -ENOENT;
+	case HW_FEATURE_COMPRESSED:
+		return put_compression(bytes, input->options);
 	case HW_FEATURE_CLOCK_DATA:
 		return put_clock(bytes, machine);
 	default:

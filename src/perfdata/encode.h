@@ -18,6 +18,9 @@ struct hw_bytes {
 int hw_bytes_put(struct hw_bytes *bytes, const void *data, size_t size); /* 0 or -ENOMEM */
 int hw_bytes_put_zeros(struct hw_bytes *bytes, size_t size);
 
+/* Where in the COMPRESSED feature the ratio stands, which only the end knows */
+#define HW_COMPRESSED_RATIO_AT 12
+
 /* What stands of an attribute in a file: size bytes, of which the kernel header may know fewer. */
 struct hw_attr_image {
 	uint8_t bytes[HW_ATTR_SIZE_NEWEST];

@@ -12,16 +12,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "perfdata/compression.h"
 #include "perfdata/create.h"
+#include "perfdata/decode.h"
 #include "perfdata/encode.h"
+#include "perfdata/late.h"
 
 #define BUFFER_BYTES_DEFAULT (1u << 20)
+#define LATE_BYTES           (4u << 20)
 #define SECTIONS_MAX         64 /* features 0 to 63: we write none beyond */
 
 static const enum hw_feature early_features[] = {
-    HW_FEATURE_HOSTNAME, HW_FEATURE_OSRELEASE,  HW_FEATURE_VERSION, HW_FEATURE_ARCH,
-    HW_FEATURE_NRCPUS,   HW_FEATURE_CPUDESC,    HW_FEATURE_CPUID,   HW_FEATURE_TOTAL_MEM,
-    HW_FEATURE_CMDLINE,  HW_FEATURE_EVENT_DESC, HW_FEATURE_CLOCKID, HW_FEATURE_CLOCK_DATA,
+    HW_FEATURE_HOSTNAME,   HW_FEATURE_OSRELEASE,  HW_FEATURE_VERSION, HW_FEATURE_ARCH,
+    HW_FEATURE_NRCPUS,     HW_FEATURE_CPUDESC,    HW_FEATURE_CPUID,   HW_FEATURE_TOTAL_MEM,
+    HW_FEATURE_CMDLINE,    HW_FEATURE_EVENT_DESC, HW_FEATURE_CLOCKID, HW_FEATURE_COMPRESSED,
+    HW_FEATURE_CLOCK_DATA,
 };
 #define EARLY_COUNT (sizeof(early_features) / sizeof(*early_features))
 
@@ -36,8 +41,12 @@ struct hw_writer {
 	size_t buffered, buffer_size;
 	uint64_t position; /* where the buffer goes, bytes from the start of the file */
 
-	uint64_t sample_type;
-	bool sample_id_all;
+	struct perf_event_attr attr; /* of the first event; all lay their records out alike */
+	struct hw_compressor *compressor;
+	struct hw_bytes packed; /* compressed records, not yet in the file */
+	uint64_t in, out;       /* bytes before and after compression */
+	struct hw_late *late_samples;
+	uint64_t repeated;
 	uint64_t first_sample_ns, last_sample_ns;   /* 0: no sample yet */
 	uint64_t youngest_ns;                       /* of all records */
 	uint64_t youngest_at_round_ns, promised_ns; /* see hw_writer_round */
@@ -83,8 +92,8 @@ static int write_header(struct hw_writer *w)
 	return write_at(w->fd, &w->header, sizeof(w->header), 0, &done);
 }
 
-/* How many bytes of the buffer's first size bytes are whole records. */
-static size_t whole_records(const struct hw_writer *w, size_t size)
+/* How many of the first size bytes are whole records. */
+static size_t whole_records(const uint8_t *bytes, size_t size)
 {
 	size_t end = 0;
 
@@ -93,25 +102,73 @@ static size_t whole_records(const struct hw_writer *w, size_t size)
 
 		if (size - end < sizeof(header))
 			return end;
-		memcpy(&header, w->buffer + end, sizeof(header));
+		memcpy(&header, bytes + end, sizeof(header));
 		if (header.size > size - end)
 			return end;
 		end += header.size;
 	}
 }
 
+static int pack_piece(struct hw_writer *w, const uint8_t *bytes, size_t size)
+{
+	int r;
+
+	if (array_reserve(&w->packed, w->packed.count + HW_RECORD_SIZE_MAX))
+		return -ENOMEM;
+	r = hw_compressor_record(w->compressor, bytes, size, w->packed.items + w->packed.count);
+	if (r < 0)
+		return r;
+	w->packed.count += (size_t)r;
+	return 0;
+}
+
+/* The buffer as compressed records, each of as many whole ones as it holds; longer ones are cut in two. */
+static int pack(struct hw_writer *w)
+{
+	int r = 0;
+
+	w->packed.count = 0;
+	for (size_t at = 0; at < w->buffered && !r;) {
+		size_t left = w->buffered - at;
+		size_t size =
+		    whole_records(w->buffer + at, left < HW_COMPRESS_CHUNK ? left : HW_COMPRESS_CHUNK);
+
+		if (!size) {
+			struct perf_event_header header;
+
+			memcpy(&header, w->buffer + at, sizeof(header));
+			r = pack_piece(w, w->buffer + at, HW_COMPRESS_CHUNK);
+			at += HW_COMPRESS_CHUNK;
+			size = header.size - HW_COMPRESS_CHUNK;
+		}
+		if (!r)
+			r = pack_piece(w, w->buffer + at, size);
+		at += size;
+	}
+	w->in += w->buffered;
+	w->out += w->packed.count;
+	return r;
+}
+
 int hw_writer_flush(struct hw_writer *w, struct hw_error *err)
 {
-	size_t done;
-	int r;
+	const uint8_t *bytes = w->buffer;
+	size_t size = w->buffered, done = 0;
+	int r = 0;
 
 	if (w->failure.code)
 		return fail_write(w, w->failure.code, err);
-	if (!w->buffered)
+	if (!size)
 		return 0;
-	r = write_at(w->fd, w->buffer, w->buffered, w->position, &done);
+	if (w->compressor) {
+		r = pack(w);
+		bytes = w->packed.items;
+		size = r ? 0 : w->packed.count;
+	}
+	if (!r)
+		r = write_at(w->fd, bytes, size, w->position, &done);
 	if (r)
-		done = whole_records(w, done);
+		done = whole_records(bytes, done);
 	w->position += done;
 	w->buffered = 0;
 	/* Nothing more to be done where cutting fails: data.size says where the records end. */
@@ -126,31 +183,14 @@ int hw_writer_flush(struct hw_writer *w, struct hw_error *err)
 
 /* ---- appending ---- */
 
-/*
- * The time of a record, 0 if it has none: in a sample after IDENTIFIER, IP and TID, else in the sample_id
- * at the record's end, which lists TID, TIME, ID, STREAM_ID, CPU, IDENTIFIER.
- */
+/* The time of a record, 0 if it has none. */
 static uint64_t record_time(const struct hw_writer *w, const struct perf_event_header *record)
 {
-	uint64_t type = w->sample_type, time;
-	size_t at;
+	size_t at = hw_decode_time_at(&w->attr, record);
+	uint64_t time = 0;
 
-	if (!(type & PERF_SAMPLE_TIME) || record->type >= PERF_RECORD_USER_TYPE_START)
-		return 0;
-	if (record->type == PERF_RECORD_SAMPLE) {
-		at = 8 * (1 + !!(type & PERF_SAMPLE_IDENTIFIER) + !!(type & PERF_SAMPLE_IP) +
-		          !!(type & PERF_SAMPLE_TID));
-	} else {
-		size_t tail = 8 * (1 + !!(type & PERF_SAMPLE_ID) + !!(type & PERF_SAMPLE_STREAM_ID) +
-		                   !!(type & PERF_SAMPLE_CPU) + !!(type & PERF_SAMPLE_IDENTIFIER));
-
-		if (!w->sample_id_all || record->size < sizeof(*record) + tail)
-			return 0;
-		at = record->size - tail;
-	}
-	if (at + sizeof(time) > record->size)
-		return 0;
-	memcpy(&time, (const char *)record + at, sizeof(time));
+	if (at)
+		memcpy(&time, (const char *)record + at, sizeof(time));
 	return time;
 }
 
@@ -173,8 +213,23 @@ static void note_time(struct hw_writer *w, const struct perf_event_header *recor
 		w->last_sample_ns = time;
 }
 
+static int append(struct hw_writer *w, const struct perf_event_header *record, struct hw_error *err)
+{
+	int r = 0;
+
+	if (record->size > w->buffer_size - w->buffered)
+		r = hw_writer_flush(w, err);
+	if (r)
+		return r;
+	memcpy(w->buffer + w->buffered, record, record->size);
+	w->buffered += record->size;
+	note_time(w, record);
+	return 0;
+}
+
 int hw_writer_append(struct hw_writer *w, const struct perf_event_header *record, struct hw_error *err)
 {
+	const struct perf_event_header *repeat = NULL;
 	int r;
 
 	if (w->failure.code)
@@ -182,15 +237,13 @@ int hw_writer_append(struct hw_writer *w, const struct perf_event_header *record
 	if (record->size < sizeof(*record) || record->size % 8)
 		return hw_fail(err, -EINVAL, "record of type %u has %u bytes, not a multiple of 8 from 8 on",
 		               record->type, record->size);
-	if (record->size > w->buffer_size - w->buffered) {
-		r = hw_writer_flush(w, err);
-		if (r)
-			return r;
-	}
-	memcpy(w->buffer + w->buffered, record, record->size);
-	w->buffered += record->size;
-	note_time(w, record);
-	return 0;
+	r = append(w, record, err);
+	if (r || !w->late_samples)
+		return r;
+	if (hw_late_look(w->late_samples, record, &repeat))
+		return hw_fail(err, -ENOMEM, "out of memory");
+	w->repeated += repeat != NULL;
+	return repeat ? append(w, repeat, err) : 0;
 }
 
 int hw_writer_round(struct hw_writer *w, struct hw_error *err)
@@ -227,6 +280,11 @@ uint64_t hw_writer_bytes(const struct hw_writer *w)
 uint64_t hw_writer_late(const struct hw_writer *w)
 {
 	return w->late;
+}
+
+uint64_t hw_writer_repeated(const struct hw_writer *w)
+{
+	return w->repeated;
 }
 
 /* ---- opening ---- */
@@ -348,6 +406,9 @@ static void writer_free(struct hw_writer *w)
 	if (w->fd >= 0)
 		close(w->fd);
 	array_free(&w->build_ids);
+	array_free(&w->packed);
+	hw_compressor_free(w->compressor);
+	hw_late_free(w->late_samples);
 	free(w->buffer);
 	free(w->path);
 	free(w);
@@ -370,11 +431,15 @@ int hw_writer_open(const char *path, const struct hw_writer_options *o, struct h
 	w->buffer_size = o->buffer_bytes ? o->buffer_bytes : BUFFER_BYTES_DEFAULT;
 	if (w->buffer_size < 65536)
 		w->buffer_size = 65536;
-	w->sample_type = o->events[0].attr.sample_type;
-	w->sample_id_all = o->events[0].attr.sample_id_all;
+	w->attr = o->events[0].attr;
 	w->path = strdup(path);
 	w->buffer = malloc(w->buffer_size);
-	if (!w->path || !w->buffer || put_beginning(w, o, &beginning)) {
+	if (o->compression_level)
+		w->compressor = hw_compressor_new(o->compression_level);
+	if (o->repeat_late)
+		w->late_samples = hw_late_new(&w->attr, LATE_BYTES);
+	if (!w->path || !w->buffer || (o->compression_level && !w->compressor) ||
+	    (o->repeat_late && !w->late_samples) || put_beginning(w, o, &beginning)) {
 		r = hw_fail(err, -ENOMEM, "out of memory opening %s", path);
 		goto out;
 	}
@@ -447,6 +512,17 @@ out:
 	return r;
 }
 
+/* How well it compressed; the rest of that feature has been in the file from the start. */
+static void tell_ratio(struct hw_writer *w)
+{
+	const struct hw_file_section *section = &w->sections[HW_FEATURE_COMPRESSED];
+	uint32_t ratio = w->out ? (uint32_t)(w->in / w->out) : 1;
+	size_t done;
+
+	if (section->size)
+		write_at(w->fd, &ratio, sizeof(ratio), section->offset + HW_COMPRESSED_RATIO_AT, &done);
+}
+
 int hw_writer_close(struct hw_writer *w, struct hw_error *err)
 {
 	int r, code;
@@ -454,6 +530,7 @@ int hw_writer_close(struct hw_writer *w, struct hw_error *err)
 	if (!w)
 		return 0;
 	hw_writer_flush(w, NULL);
+	tell_ratio(w);
 	r = write_features(w);
 	code = write_header(w);
 	r = r ? r : code;

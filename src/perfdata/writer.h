@@ -45,7 +45,9 @@ struct hw_writer_options {
 	mode_t mode; /* 0: 0600 */
 	uid_t uid;   /* whom the file shall belong to (under sudo), or (uid_t)-1 and (gid_t)-1 */
 	gid_t gid;
-	size_t buffer_bytes; /* 0: 1 MiB */
+	size_t buffer_bytes;   /* 0: 1 MiB */
+	int compression_level; /* of zstd, 1 to 22: records go into PERF_RECORD_COMPRESSED; 0: they do not */
+	bool repeat_late;      /* repeat callchains after late samples, for perf: see perfdata/late.h */
 };
 
 /*
@@ -84,6 +86,8 @@ int hw_writer_build_id(struct hw_writer *writer, uint16_t misc, pid_t pid, const
 
 uint64_t hw_writer_bytes(const struct hw_writer *writer); /* of the file so far, buffered ones too */
 uint64_t hw_writer_late(const struct hw_writer *writer);  /* records older than a round promised */
+
+uint64_t hw_writer_repeated(const struct hw_writer *writer); /* callchains, after late samples */
 
 /*
  * Flush, finish the header, append the features, close and free (always; NULL is allowed). 0 only if
