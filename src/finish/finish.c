@@ -21,42 +21,41 @@
 #define MISC_CPUMODE       7u
 #define MISC_CPUMODE_USER  2u
 
-struct hw_finisher {
+struct hw_finish {
 	struct hw_finish_files files;
-	struct hw_spaces spaces;
+	struct hw_finish_spaces spaces;
 	uint64_t walks;
-	const struct hw_space *space; /* of the walk that is under way */
+	const struct hw_finish_space *space; /* of the walk that is under way */
 };
 
-int hw_finisher_new(const struct hw_finish_options *options, struct hw_finisher **result,
-                    struct hw_error *err)
+int hw_finish_new(const struct hw_finish_options *options, struct hw_finish **result, struct hw_error *err)
 {
-	struct hw_finisher *finisher = calloc(1, sizeof(*finisher));
+	struct hw_finish *finisher = calloc(1, sizeof(*finisher));
 	int r;
 
 	if (!finisher)
 		return hw_fail(err, -ENOMEM, "out of memory");
 	r = hw_finish_files_init(&finisher->files, options, err);
 	if (r) {
-		hw_finisher_free(finisher);
+		hw_finish_free(finisher);
 		return r;
 	}
 	*result = finisher;
 	return 0;
 }
 
-void hw_finisher_free(struct hw_finisher *finisher)
+void hw_finish_free(struct hw_finish *finisher)
 {
 	if (!finisher)
 		return;
-	hw_spaces_free(&finisher->spaces);
+	hw_finish_spaces_free(&finisher->spaces);
 	hw_finish_files_free(&finisher->files);
 	free(finisher);
 }
 
 /* ---- process events ---- */
 
-int hw_finisher_map(struct hw_finisher *finisher, const struct hw_finish_map *map)
+int hw_finish_map(struct hw_finish *finisher, const struct hw_finish_map *map)
 {
 	struct hw_walker_mapping mapping = {
 	    .start = map->start, .end = map->start + map->length, .offset = map->offset};
@@ -69,25 +68,25 @@ int hw_finisher_map(struct hw_finisher *finisher, const struct hw_finish_map *ma
 	if (file && file->vdso)
 		mapping.offset = 0;
 	mapping.anonymous = !file;
-	return hw_spaces_map(&finisher->spaces, map->pid, &mapping, file, map->executable);
+	return hw_finish_spaces_map(&finisher->spaces, map->pid, &mapping, file, map->executable);
 }
 
-int hw_finisher_fork(struct hw_finisher *finisher, uint32_t pid, uint32_t parent)
+int hw_finish_fork(struct hw_finish *finisher, uint32_t pid, uint32_t parent)
 {
-	return pid == parent ? 0 : hw_spaces_fork(&finisher->spaces, pid, parent);
+	return pid == parent ? 0 : hw_finish_spaces_fork(&finisher->spaces, pid, parent);
 }
 
-void hw_finisher_exec(struct hw_finisher *finisher, uint32_t pid)
+void hw_finish_exec(struct hw_finish *finisher, uint32_t pid)
 {
-	hw_spaces_drop(&finisher->spaces, pid);
+	hw_finish_spaces_drop(&finisher->spaces, pid);
 }
 
-void hw_finisher_exit(struct hw_finisher *finisher, uint32_t pid)
+void hw_finish_exit(struct hw_finish *finisher, uint32_t pid)
 {
-	hw_spaces_drop(&finisher->spaces, pid);
+	hw_finish_spaces_drop(&finisher->spaces, pid);
 }
 
-static int add_map(struct hw_finisher *finisher, const struct perf_event_header *record, size_t body_size)
+static int add_map(struct hw_finish *finisher, const struct perf_event_header *record, size_t body_size)
 {
 	const char *bytes = (const char *)record;
 	bool two = record->type == PERF_RECORD_MMAP2;
@@ -125,10 +124,10 @@ static int add_map(struct hw_finisher *finisher, const struct perf_event_header 
 	memcpy(path, bytes + name_at, size);
 	path[size] = '\0';
 	map.path = path;
-	return hw_finisher_map(finisher, &map);
+	return hw_finish_map(finisher, &map);
 }
 
-int hw_finisher_record(struct hw_finisher *finisher, const struct perf_event_header *record, size_t body_size)
+int hw_finish_record(struct hw_finish *finisher, const struct perf_event_header *record, size_t body_size)
 {
 	uint32_t ids[4];
 
@@ -141,7 +140,7 @@ int hw_finisher_record(struct hw_finisher *finisher, const struct perf_event_hea
 			return -EINVAL;
 		memcpy(ids, record + 1, 8);
 		if (record->misc & MISC_COMM_EXEC)
-			hw_finisher_exec(finisher, ids[0]);
+			hw_finish_exec(finisher, ids[0]);
 		return 0;
 	case PERF_RECORD_FORK:
 	case PERF_RECORD_EXIT:
@@ -149,9 +148,9 @@ int hw_finisher_record(struct hw_finisher *finisher, const struct perf_event_hea
 			return -EINVAL;
 		memcpy(ids, record + 1, sizeof(ids)); /* pid, ppid, tid, ptid */
 		if (record->type == PERF_RECORD_FORK)
-			return hw_finisher_fork(finisher, ids[0], ids[1]);
+			return hw_finish_fork(finisher, ids[0], ids[1]);
 		if (ids[0] == ids[2])
-			hw_finisher_exit(finisher, ids[0]);
+			hw_finish_exit(finisher, ids[0]);
 		return 0;
 	default:
 		return 0;
@@ -197,8 +196,8 @@ static int set_registers(struct hw_walk *walk, const struct hw_finish_sample *sa
 
 static int read_code(void *context, uint64_t address, uint64_t *eight_bytes)
 {
-	struct hw_finisher *finisher = context;
-	size_t at = hw_space_at(finisher->space, address);
+	struct hw_finish *finisher = context;
+	size_t at = hw_finish_space_at(finisher->space, address);
 	const struct hw_walker_mapping *mapping;
 
 	if (at == (size_t)-1 || !finisher->space->files.items[at])
@@ -209,9 +208,9 @@ static int read_code(void *context, uint64_t address, uint64_t *eight_bytes)
 }
 
 /* Make sure that the mapping of address has its table, or none because there is none. Did that change it? */
-static bool look_after(struct hw_finisher *finisher, struct hw_space *space, uint64_t address)
+static bool look_after(struct hw_finish *finisher, struct hw_finish_space *space, uint64_t address)
 {
-	size_t at = hw_space_at(space, address);
+	size_t at = hw_finish_space_at(space, address);
 	const struct hw_table *before;
 	struct hw_finish_file *file;
 	bool loaded = false;
@@ -229,11 +228,11 @@ static bool look_after(struct hw_finisher *finisher, struct hw_space *space, uin
 	return loaded || before != space->mappings.items[at].table;
 }
 
-enum hw_end_reason hw_finisher_walk(struct hw_finisher *finisher, const struct hw_finish_sample *sample,
-                                    uint64_t ips[HW_FRAMES_MAX], size_t *count)
+enum hw_end_reason hw_finish_walk(struct hw_finish *finisher, const struct hw_finish_sample *sample,
+                                  uint64_t ips[HW_FRAMES_MAX], size_t *count)
 {
 	struct hw_walker_input input = {.read_code = read_code, .context = finisher};
-	struct hw_space *space = hw_spaces_find(&finisher->spaces, sample->pid);
+	struct hw_finish_space *space = hw_finish_spaces_find(&finisher->spaces, sample->pid);
 	enum hw_end_reason reason = HW_END_NO_MAPPING;
 	struct hw_walk start, walk;
 	bool again = true;
@@ -265,7 +264,7 @@ enum hw_end_reason hw_finisher_walk(struct hw_finisher *finisher, const struct h
 	return reason;
 }
 
-void hw_finisher_status(const struct hw_finisher *finisher, struct hw_finish_status *status)
+void hw_finish_status(const struct hw_finish *finisher, struct hw_finish_status *status)
 {
 	*status = finisher->files.status;
 }

@@ -23,7 +23,7 @@
 #include "walk/reason.h"
 #include "walk/walk.h"
 
-struct hw_finisher;
+struct hw_finish;
 
 struct hw_finish_options {
 	bool live;      /* of running processes: files are opened as they are mapped (/proc/PID/map_files) */
@@ -63,31 +63,29 @@ struct hw_finish_status {
 };
 
 /* options may be NULL. 0, -ENOMEM, or what hw_compiler_new returns. */
-int hw_finisher_new(const struct hw_finish_options *options, struct hw_finisher **finisher,
-                    struct hw_error *err);
-void hw_finisher_free(struct hw_finisher *finisher);
+int hw_finish_new(const struct hw_finish_options *options, struct hw_finish **finisher, struct hw_error *err);
+void hw_finish_free(struct hw_finish *finisher);
 
 /* Process events. Strings are copied. 0 or -ENOMEM. */
-int hw_finisher_map(struct hw_finisher *finisher, const struct hw_finish_map *map);
-int hw_finisher_fork(struct hw_finisher *finisher, uint32_t pid, uint32_t parent);
-void hw_finisher_exec(struct hw_finisher *finisher, uint32_t pid); /* its old mappings are gone */
-void hw_finisher_exit(struct hw_finisher *finisher, uint32_t pid); /* nothing of it will be asked any more */
+int hw_finish_map(struct hw_finish *finisher, const struct hw_finish_map *map);
+int hw_finish_fork(struct hw_finish *finisher, uint32_t pid, uint32_t parent);
+void hw_finish_exec(struct hw_finish *finisher, uint32_t pid); /* its old mappings are gone */
+void hw_finish_exit(struct hw_finish *finisher, uint32_t pid); /* nothing of it will be asked any more */
 
 /*
  * The same from a record: MMAP, MMAP2, COMM because of exec, FORK, and EXIT of a process's main thread; all
  * others are ignored. body_size: bytes of the record without its sample_id, header included. 0, -ENOMEM,
  * or -EINVAL where the record is too short for its type.
  */
-int hw_finisher_record(struct hw_finisher *finisher, const struct perf_event_header *record,
-                       size_t body_size);
+int hw_finish_record(struct hw_finish *finisher, const struct perf_event_header *record, size_t body_size);
 
 /*
  * Walk: up to HW_FRAMES_MAX ips, leaf first, and why it ended. *count is 0 only where the registers do not
  * hold ip and sp.
  */
-enum hw_end_reason hw_finisher_walk(struct hw_finisher *finisher, const struct hw_finish_sample *sample,
-                                    uint64_t ips[HW_FRAMES_MAX], size_t *count);
+enum hw_end_reason hw_finish_walk(struct hw_finish *finisher, const struct hw_finish_sample *sample,
+                                  uint64_t ips[HW_FRAMES_MAX], size_t *count);
 
-void hw_finisher_status(const struct hw_finisher *finisher, struct hw_finish_status *status);
+void hw_finish_status(const struct hw_finish *finisher, struct hw_finish_status *status);
 
 #endif

@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-struct hw_space_of_pid {
+struct hw_finish_space_of_pid {
 	uint32_t pid;
-	struct hw_space *space;
+	struct hw_finish_space *space;
 	UT_hash_handle hh;
 };
 
-static void drop(struct hw_space *space)
+static void drop(struct hw_finish_space *space)
 {
 	if (!space || --space->users)
 		return;
@@ -18,9 +18,9 @@ static void drop(struct hw_space *space)
 	free(space);
 }
 
-void hw_spaces_free(struct hw_spaces *spaces)
+void hw_finish_spaces_free(struct hw_finish_spaces *spaces)
 {
-	struct hw_space_of_pid *entry, *next;
+	struct hw_finish_space_of_pid *entry, *next;
 
 	HASH_ITER (hh, spaces->by_pid, entry, next) {
 		HASH_DEL(spaces->by_pid, entry);
@@ -29,25 +29,25 @@ void hw_spaces_free(struct hw_spaces *spaces)
 	}
 }
 
-static struct hw_space_of_pid *entry_of(const struct hw_spaces *spaces, uint32_t pid)
+static struct hw_finish_space_of_pid *entry_of(const struct hw_finish_spaces *spaces, uint32_t pid)
 {
-	struct hw_space_of_pid *entry;
+	struct hw_finish_space_of_pid *entry;
 
 	HASH_FIND(hh, spaces->by_pid, &pid, sizeof(pid), entry);
 	return entry;
 }
 
-struct hw_space *hw_spaces_find(const struct hw_spaces *spaces, uint32_t pid)
+struct hw_finish_space *hw_finish_spaces_find(const struct hw_finish_spaces *spaces, uint32_t pid)
 {
-	struct hw_space_of_pid *entry = entry_of(spaces, pid);
+	struct hw_finish_space_of_pid *entry = entry_of(spaces, pid);
 
 	return entry ? entry->space : NULL;
 }
 
 /* Give pid this space, whose user count it takes over. */
-static int set(struct hw_spaces *spaces, uint32_t pid, struct hw_space *space)
+static int set(struct hw_finish_spaces *spaces, uint32_t pid, struct hw_finish_space *space)
 {
-	struct hw_space_of_pid *entry = entry_of(spaces, pid);
+	struct hw_finish_space_of_pid *entry = entry_of(spaces, pid);
 
 	if (!entry) {
 		entry = calloc(1, sizeof(*entry));
@@ -61,7 +61,8 @@ static int set(struct hw_spaces *spaces, uint32_t pid, struct hw_space *space)
 	return 0;
 }
 
-static int push(struct hw_space *space, const struct hw_walker_mapping *mapping, struct hw_finish_file *file)
+static int push(struct hw_finish_space *space, const struct hw_walker_mapping *mapping,
+                struct hw_finish_file *file)
 {
 	if (array_reserve(&space->files, space->files.count + 1) || array_push(&space->mappings, *mapping))
 		return -ENOMEM;
@@ -69,8 +70,8 @@ static int push(struct hw_space *space, const struct hw_walker_mapping *mapping,
 }
 
 /* What is left of an old mapping between from and to. */
-static int push_part(struct hw_space *space, const struct hw_walker_mapping *old, struct hw_finish_file *file,
-                     uint64_t from, uint64_t to)
+static int push_part(struct hw_finish_space *space, const struct hw_walker_mapping *old,
+                     struct hw_finish_file *file, uint64_t from, uint64_t to)
 {
 	struct hw_walker_mapping part = *old;
 
@@ -83,8 +84,8 @@ static int push_part(struct hw_space *space, const struct hw_walker_mapping *old
 	return part.start < part.end ? push(space, &part, file) : 0;
 }
 
-static int copy_with(const struct hw_space *old, const struct hw_walker_mapping *mapping,
-                     struct hw_finish_file *file, bool executable, struct hw_space *made)
+static int copy_with(const struct hw_finish_space *old, const struct hw_walker_mapping *mapping,
+                     struct hw_finish_file *file, bool executable, struct hw_finish_space *made)
 {
 	size_t count = old ? old->mappings.count : 0, i = 0;
 	int r = 0;
@@ -101,10 +102,11 @@ static int copy_with(const struct hw_space *old, const struct hw_walker_mapping 
 	return r;
 }
 
-int hw_spaces_map(struct hw_spaces *spaces, uint32_t pid, const struct hw_walker_mapping *mapping,
-                  struct hw_finish_file *file, bool executable)
+int hw_finish_spaces_map(struct hw_finish_spaces *spaces, uint32_t pid,
+                         const struct hw_walker_mapping *mapping, struct hw_finish_file *file,
+                         bool executable)
 {
-	struct hw_space *old = hw_spaces_find(spaces, pid), *made;
+	struct hw_finish_space *old = hw_finish_spaces_find(spaces, pid), *made;
 
 	if (mapping->end <= mapping->start || (!executable && !old))
 		return 0;
@@ -119,9 +121,9 @@ int hw_spaces_map(struct hw_spaces *spaces, uint32_t pid, const struct hw_walker
 	return 0;
 }
 
-int hw_spaces_fork(struct hw_spaces *spaces, uint32_t pid, uint32_t parent)
+int hw_finish_spaces_fork(struct hw_finish_spaces *spaces, uint32_t pid, uint32_t parent)
 {
-	struct hw_space *space = hw_spaces_find(spaces, parent);
+	struct hw_finish_space *space = hw_finish_spaces_find(spaces, parent);
 
 	if (space)
 		space->users++;
@@ -132,9 +134,9 @@ int hw_spaces_fork(struct hw_spaces *spaces, uint32_t pid, uint32_t parent)
 	return -ENOMEM;
 }
 
-void hw_spaces_drop(struct hw_spaces *spaces, uint32_t pid)
+void hw_finish_spaces_drop(struct hw_finish_spaces *spaces, uint32_t pid)
 {
-	struct hw_space_of_pid *entry = entry_of(spaces, pid);
+	struct hw_finish_space_of_pid *entry = entry_of(spaces, pid);
 
 	if (!entry)
 		return;
@@ -143,7 +145,7 @@ void hw_spaces_drop(struct hw_spaces *spaces, uint32_t pid)
 	free(entry);
 }
 
-size_t hw_space_at(const struct hw_space *space, uint64_t address)
+size_t hw_finish_space_at(const struct hw_finish_space *space, uint64_t address)
 {
 	size_t low = 0, high = space->mappings.count;
 

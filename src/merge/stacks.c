@@ -82,8 +82,8 @@ static int read_again(const struct hw_recording *recording, const struct hw_stac
 	return 0;
 }
 
-static int walk(struct hw_recording *recording, struct hw_finisher *finisher,
-                const struct hw_stack_copy *copy, void *buffer)
+static int walk(struct hw_recording *recording, struct hw_finish *finisher, const struct hw_stack_copy *copy,
+                void *buffer)
 {
 	struct hw_sample *sample = &recording->samples.items[copy->sample];
 	struct hw_finish_sample input = {.pid = sample->pid};
@@ -100,12 +100,12 @@ static int walk(struct hw_recording *recording, struct hw_finisher *finisher,
 	input.regs = d.regs;
 	input.stack = d.stack;
 	input.stack_size = d.stack_size;
-	sample->end = (uint8_t)hw_finisher_walk(finisher, &input, ips, &count);
+	sample->end = (uint8_t)hw_finish_walk(finisher, &input, ips, &count);
 	recording->account.callchains++;
 	return hw_intern_add(&recording->stacks, ips, count, &sample->user_stack);
 }
 
-static int follow(struct hw_finisher *finisher, const struct hw_process_event *event)
+static int follow(struct hw_finish *finisher, const struct hw_process_event *event)
 {
 	struct hw_finish_map map = {.pid = event->pid,
 	                            .start = event->start,
@@ -121,12 +121,12 @@ static int follow(struct hw_finisher *finisher, const struct hw_process_event *e
 
 	switch (event->type) {
 	case HW_PROCESS_MMAP:
-		return event->kernel ? 0 : hw_finisher_map(finisher, &map);
+		return event->kernel ? 0 : hw_finish_map(finisher, &map);
 	case HW_PROCESS_FORK:
-		return hw_finisher_fork(finisher, event->pid, event->ppid);
+		return hw_finish_fork(finisher, event->pid, event->ppid);
 	case HW_PROCESS_COMM:
 		if (event->exec)
-			hw_finisher_exec(finisher, event->pid);
+			hw_finish_exec(finisher, event->pid);
 		return 0;
 	default:
 		return 0; /* threads of a process may outlive its first */
@@ -141,11 +141,11 @@ static bool is_of_this_boot(const struct hw_recording_info *info)
 	       !strcmp(here.nodename, info->hostname) && !strcmp(here.release, info->os_release);
 }
 
-static void tell_missing(struct hw_recording *recording, const struct hw_finisher *finisher)
+static void tell_missing(struct hw_recording *recording, const struct hw_finish *finisher)
 {
 	struct hw_finish_status status;
 
-	hw_finisher_status(finisher, &status);
+	hw_finish_status(finisher, &status);
 	recording->account.files_missing = status.files_missing;
 	if (status.missing)
 		snprintf(recording->account.missing, sizeof(recording->account.missing), "%s",
@@ -157,7 +157,7 @@ static void tell_missing(struct hw_recording *recording, const struct hw_finishe
 int hw_recording_walk_stacks(struct hw_recording *recording, const struct hw_load_options *options)
 {
 	struct hw_finish_options finish = {.this_boot = is_of_this_boot(&recording->info)};
-	struct hw_finisher *finisher;
+	struct hw_finish *finisher;
 	size_t next = 0;
 	void *buffer;
 	int r;
@@ -169,7 +169,7 @@ int hw_recording_walk_stacks(struct hw_recording *recording, const struct hw_loa
 		finish.cache_directory = options->cache_directory;
 	}
 	buffer = malloc(65536);
-	r = buffer ? hw_finisher_new(&finish, &finisher, NULL) : -ENOMEM;
+	r = buffer ? hw_finish_new(&finish, &finisher, NULL) : -ENOMEM;
 	if (r) {
 		free(buffer);
 		return r;
@@ -186,7 +186,7 @@ int hw_recording_walk_stacks(struct hw_recording *recording, const struct hw_loa
 			r = walk(recording, finisher, copy, buffer);
 	}
 	tell_missing(recording, finisher);
-	hw_finisher_free(finisher);
+	hw_finish_free(finisher);
 	free(buffer);
 	return r;
 }

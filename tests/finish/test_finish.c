@@ -89,7 +89,7 @@ struct quirk {
 	bool wrong_build_id, wrong_inode;
 };
 
-static void map_self(struct hw_finisher *finisher, uint32_t pid, struct quirk quirk)
+static void map_self(struct hw_finish *finisher, uint32_t pid, struct quirk quirk)
 {
 	static const uint8_t wrong[20] = {1};
 	char line[1024], mode[8], path[512];
@@ -112,27 +112,27 @@ static void map_self(struct hw_finisher *finisher, uint32_t pid, struct quirk qu
 			map.build_id = wrong;
 			map.build_id_size = 20;
 		}
-		assert_int_equal(hw_finisher_map(finisher, &map), 0);
+		assert_int_equal(hw_finish_map(finisher, &map), 0);
 	}
 	fclose(maps);
 }
 
-static struct hw_finisher *new_finisher(void)
+static struct hw_finish *new_finisher(void)
 {
 	struct hw_finish_options options = {.this_boot = true};
-	struct hw_finisher *finisher;
+	struct hw_finish *finisher;
 
-	assert_int_equal(hw_finisher_new(&options, &finisher, NULL), 0);
+	assert_int_equal(hw_finish_new(&options, &finisher, NULL), 0);
 	return finisher;
 }
 
-static enum hw_end_reason walk(struct hw_finisher *finisher, uint32_t pid, size_t size, uint64_t *ips,
+static enum hw_end_reason walk(struct hw_finish *finisher, uint32_t pid, size_t size, uint64_t *ips,
                                size_t *count)
 {
 	struct hw_finish_sample sample = {
 	    .pid = pid, .regs_mask = REGS_MASK, .regs = registers, .stack = stack_copy, .stack_size = size};
 
-	return hw_finisher_walk(finisher, &sample, ips, count);
+	return hw_finish_walk(finisher, &sample, ips, count);
 }
 
 static int index_of_sample(void)
@@ -146,7 +146,7 @@ static int index_of_sample(void)
 
 static void a_sample_has_the_callers_that_libgcc_finds(void **state)
 {
-	struct hw_finisher *finisher = new_finisher();
+	struct hw_finish *finisher = new_finisher();
 	uint64_t ips[HW_FRAMES_MAX];
 	size_t count;
 	int skip;
@@ -160,31 +160,31 @@ static void a_sample_has_the_callers_that_libgcc_finds(void **state)
 	assert_int_equal(count, expected_count - skip);
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(ips[i], (uint64_t)expected[(size_t)skip + i]);
-	hw_finisher_free(finisher);
+	hw_finish_free(finisher);
 }
 
 static void a_fork_has_its_parents_mappings_until_it_execs(void **state)
 {
-	struct hw_finisher *finisher = new_finisher();
+	struct hw_finish *finisher = new_finisher();
 	uint64_t ips[HW_FRAMES_MAX];
 	size_t count;
 
 	(void)state;
 	take_sample();
 	map_self(finisher, PID, (struct quirk){0});
-	assert_int_equal(hw_finisher_fork(finisher, PID + 1, PID), 0);
-	hw_finisher_exit(finisher, PID);
+	assert_int_equal(hw_finish_fork(finisher, PID + 1, PID), 0);
+	hw_finish_exit(finisher, PID);
 	assert_int_equal(walk(finisher, PID, stack_size, ips, &count), HW_END_NO_MAPPING);
 	assert_int_equal(walk(finisher, PID + 1, stack_size, ips, &count), HW_END_COMPLETE);
-	hw_finisher_exec(finisher, PID + 1);
+	hw_finish_exec(finisher, PID + 1);
 	assert_int_equal(walk(finisher, PID + 1, stack_size, ips, &count), HW_END_NO_MAPPING);
 	assert_int_equal(count, 1);
-	hw_finisher_free(finisher);
+	hw_finish_free(finisher);
 }
 
 static void a_copy_that_ends_early_says_so(void **state)
 {
-	struct hw_finisher *finisher = new_finisher();
+	struct hw_finish *finisher = new_finisher();
 	uint64_t ips[HW_FRAMES_MAX];
 	size_t count, whole;
 
@@ -194,7 +194,7 @@ static void a_copy_that_ends_early_says_so(void **state)
 	walk(finisher, PID, stack_size, ips, &whole);
 	assert_int_equal(walk(finisher, PID, 600, ips, &count), HW_END_SHORT_COPY);
 	assert_true(count >= 1 && count < whole);
-	hw_finisher_free(finisher);
+	hw_finish_free(finisher);
 }
 
 static void the_wrong_file_is_never_used(void **state)
@@ -205,17 +205,17 @@ static void the_wrong_file_is_never_used(void **state)
 	(void)state;
 	take_sample();
 	for (int wrong = 0; wrong < 2; wrong++) {
-		struct hw_finisher *finisher = new_finisher();
+		struct hw_finish *finisher = new_finisher();
 		struct hw_finish_status status;
 
 		map_self(finisher, PID, (struct quirk){.wrong_build_id = wrong, .wrong_inode = !wrong});
 		assert_int_equal(walk(finisher, PID, stack_size, ips, &count), HW_END_NO_TABLE);
 		assert_int_equal(count, 1);
-		hw_finisher_status(finisher, &status);
+		hw_finish_status(finisher, &status);
 		assert_int_equal(status.tables, 0);
 		assert_int_equal(status.files_missing, 1);
 		assert_non_null(status.missing);
-		hw_finisher_free(finisher);
+		hw_finish_free(finisher);
 	}
 }
 
@@ -224,25 +224,25 @@ static void tables_beyond_the_cap_go_and_come_again(void **state)
 	struct hw_finish_options options = {.this_boot = true, .table_bytes = 1};
 	uint64_t ips[HW_FRAMES_MAX], kept[17];
 	struct hw_finish_status status;
-	struct hw_finisher *finisher;
+	struct hw_finish *finisher;
 	size_t count;
 
 	(void)state;
 	take_sample();
 	memcpy(kept, registers, sizeof(kept));
-	assert_int_equal(hw_finisher_new(&options, &finisher, NULL), 0);
+	assert_int_equal(hw_finish_new(&options, &finisher, NULL), 0);
 	map_self(finisher, PID, (struct quirk){0});
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(walk(finisher, PID, stack_size, ips, &count), HW_END_COMPLETE);
-		hw_finisher_status(finisher, &status);
+		hw_finish_status(finisher, &status);
 		assert_int_equal(status.tables, 3); /* this program's, cmocka's, libc's: all in use at once */
 		registers[8] = getauxval(AT_SYSINFO_EHDR) + 0x400; /* a walk that needs the vDSO's only */
 		walk(finisher, PID, 0, ips, &count);
-		hw_finisher_status(finisher, &status);
+		hw_finish_status(finisher, &status);
 		assert_int_equal(status.tables, 1);
 		memcpy(registers, kept, sizeof(kept));
 	}
-	hw_finisher_free(finisher);
+	hw_finish_free(finisher);
 }
 
 /* ---- spaces ---- */
@@ -252,16 +252,16 @@ static struct hw_walker_mapping mapping(uint64_t start, uint64_t end)
 	return (struct hw_walker_mapping){.start = start, .end = end, .offset = start * 16};
 }
 
-static void put(struct hw_spaces *spaces, uint64_t start, uint64_t end, bool executable)
+static void put(struct hw_finish_spaces *spaces, uint64_t start, uint64_t end, bool executable)
 {
 	struct hw_walker_mapping m = mapping(start, end);
 
-	assert_int_equal(hw_spaces_map(spaces, 1, &m, NULL, executable), 0);
+	assert_int_equal(hw_finish_spaces_map(spaces, 1, &m, NULL, executable), 0);
 }
 
-static void check(const struct hw_spaces *spaces, const uint64_t *bounds, size_t count)
+static void check(const struct hw_finish_spaces *spaces, const uint64_t *bounds, size_t count)
 {
-	const struct hw_space *space = hw_spaces_find(spaces, 1);
+	const struct hw_finish_space *space = hw_finish_spaces_find(spaces, 1);
 
 	assert_int_equal(space->mappings.count, count);
 	assert_int_equal(space->files.count, count);
@@ -279,7 +279,7 @@ static void check(const struct hw_spaces *spaces, const uint64_t *bounds, size_t
 
 static void a_new_mapping_takes_the_place_of_what_it_covers(void **state)
 {
-	struct hw_spaces spaces = {0};
+	struct hw_finish_spaces spaces = {0};
 
 	(void)state;
 	put(&spaces, 100, 200, true);
@@ -287,8 +287,9 @@ static void a_new_mapping_takes_the_place_of_what_it_covers(void **state)
 	CHECK(100, 200, 300, 400);
 	put(&spaces, 120, 140, true); /* in the middle */
 	CHECK(100, 120, 120, 140, 140, 200, 300, 400);
-	assert_int_equal(hw_spaces_find(&spaces, 1)->mappings.items[2].offset, 1640); /* 100 * 16 + 40 */
-	put(&spaces, 110, 350, true);                                                 /* over several */
+	assert_int_equal(hw_finish_spaces_find(&spaces, 1)->mappings.items[2].offset,
+	                 1640);       /* 100 * 16 + 40 */
+	put(&spaces, 110, 350, true); /* over several */
 	CHECK(100, 110, 110, 350, 350, 400);
 	put(&spaces, 100, 110, true); /* exactly one */
 	CHECK(100, 110, 110, 350, 350, 400);
@@ -296,9 +297,9 @@ static void a_new_mapping_takes_the_place_of_what_it_covers(void **state)
 	CHECK(100, 110, 110, 340);
 	put(&spaces, 0, 50, true);
 	CHECK(0, 50, 100, 110, 110, 340);
-	assert_int_equal(hw_space_at(hw_spaces_find(&spaces, 1), 50), (size_t)-1);
-	assert_int_equal(hw_space_at(hw_spaces_find(&spaces, 1), 109), 1);
-	hw_spaces_free(&spaces);
+	assert_int_equal(hw_finish_space_at(hw_finish_spaces_find(&spaces, 1), 50), (size_t)-1);
+	assert_int_equal(hw_finish_space_at(hw_finish_spaces_find(&spaces, 1), 109), 1);
+	hw_finish_spaces_free(&spaces);
 }
 
 int main(void)
