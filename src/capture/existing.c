@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "perfdata/records.h"
+#include "symbol/kernel.h"
 
 struct existing {
 	hw_emit emit;
@@ -114,6 +115,7 @@ static int existing_kernel(struct existing *e)
 	                             .protection = PROT_EXEC,
 	                             .name = "[kernel.kallsyms]_text"};
 	uint64_t address, text = 0, end = 0;
+	uint8_t build_id[20];
 	char line[512], name[256];
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 
@@ -132,6 +134,8 @@ static int existing_kernel(struct existing *e)
 	map.start = text;
 	map.length = end - text;
 	map.offset = text;
+	map.build_id_size = (uint8_t)hw_kernel_build_id(build_id);
+	map.build_id = build_id;
 	return emit_built(e, hw_build_mmap(e->buffer, sizeof(e->buffer), &map));
 }
 
