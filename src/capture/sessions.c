@@ -473,6 +473,12 @@ static uint8_t build_id_of(const void *loader, pid_t pid, uint64_t start, uint8_
 	return hw_loader_build_id(loader, pid, start, build_id);
 }
 
+uint64_t hw_sessions_handed(const struct hw_sessions *s, uint64_t *done)
+{
+	*done = hw_loader_handled(s->loader);
+	return hw_loader_pushed(s->loader);
+}
+
 int hw_sessions_existing(struct hw_sessions *s, bool (*wanted)(void *context, pid_t pid),
                          int (*emit)(void *context, const struct perf_event_header *record,
                                      struct hw_error *err),

@@ -112,6 +112,8 @@ int hw_sessions_fd(const struct hw_sessions *sessions);
 int hw_sessions_poll(struct hw_sessions *sessions, int timeout_ms, struct hw_error *err);
 /* Wait until the loader has finished every walk that was handed to it before. */
 void hw_sessions_drain(struct hw_sessions *sessions);
+/* Without waiting: how many items the loader was handed so far, and how many of them it is done with. */
+uint64_t hw_sessions_handed(const struct hw_sessions *sessions, uint64_t *done);
 
 /*
  * What was there before: maps and names of running processes (those for which wanted says so) and the

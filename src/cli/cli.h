@@ -24,5 +24,6 @@ int hw_cmd_flame(int argc, char **argv);
 int hw_cmd_stats(int argc, char **argv);
 int hw_cmd_export(int argc, char **argv);
 int hw_cmd_doctor(int argc, char **argv);
+int hw_cmd_daemon(int argc, char **argv);
 
 #endif

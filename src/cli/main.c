@@ -12,6 +12,7 @@
 /* Builds without a recorder (only for looking) leave these out. */
 #pragma weak hw_cmd_record
 #pragma weak hw_cmd_doctor
+#pragma weak hw_cmd_daemon
 
 struct command {
 	const char *name;
@@ -27,6 +28,7 @@ static const struct command commands[] = {
     {"stats", hw_cmd_stats, "the account of a recording in numbers, as text or JSON"},
     {"export", hw_cmd_export, "write a recording for other tools: folded stacks"},
     {"doctor", hw_cmd_doctor, "what this machine allows, what is missing and how to get it"},
+    {"daemon", hw_cmd_daemon, "record for others, who need no rights then: each stack is walked once"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -17,6 +17,8 @@
 #include "cli/record_status.h"
 #include "cli/truth.h"
 #include "perfdata/writer.h"
+#include "session/client.h"
+#include "session/protocol.h"
 
 #define POLL_MS  100
 #define GRACE_MS 1000
@@ -222,6 +224,30 @@ static int run(struct recorder *recorder, struct hw_error *err)
 	return r ? r : hw_capture_stop(recorder->capture, GRACE_MS, err);
 }
 
+/* What only a kernel side of our own can do. */
+static bool needs_own(const struct hw_record_options *options)
+{
+	const struct hw_capture_options *capture = &options->capture;
+
+	return options->standalone || capture->truth || capture->deferred_only ||
+	       capture->table_memory_bytes || !options->cache ||
+	       (capture->backend && strcmp(capture->backend, "auto"));
+}
+
+/* The daemon, where there is one; else a capture of our own. */
+static int open_capture(struct recorder *recorder, const struct hw_capture_sink *sink, struct hw_error *err)
+{
+	const struct hw_record_options *options = &recorder->options;
+	const char *path = options->socket ? options->socket : HW_DEFAULT_SOCKET;
+	int r = -ENOENT;
+
+	if (options->socket || !needs_own(options))
+		r = hw_daemon_open(path, &options->capture, sink, &recorder->capture, err);
+	if (options->socket || (r != -ENOENT && r != -ECONNREFUSED && r != -EACCES))
+		return r;
+	return hw_capture_open(&options->capture, sink, &recorder->capture, err);
+}
+
 static int record(struct recorder *recorder, int argc, char **argv, struct hw_error *err)
 {
 	struct hw_capture_sink sink = {.context = recorder, .record = keep_record, .truth = keep_truth};
@@ -235,7 +261,7 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 	choose_cache(recorder);
 	r = recorder->options.command ? hw_child_find(&recorder->child, recorder->options.command, err) : 0;
 	if (!r)
-		r = hw_capture_open(&recorder->options.capture, &sink, &recorder->capture, err);
+		r = open_capture(recorder, &sink, err);
 	if (!r && recorder->options.command)
 		r = hw_child_prepare(&recorder->child, recorder->options.command, err);
 	if (!r)

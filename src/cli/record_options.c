@@ -29,6 +29,8 @@ static const char usage[] =
     "      --walk HOW          auto, or deferred: never walk in the interrupt\n"
     "      --no-cache          neither read nor write the table cache on disk\n"
     "  -z, --compress[=LEVEL]  compress the recording (zstd, level 1 to 22, default 1)\n"
+    "      --standalone        do not ask the daemon, though one is there\n"
+    "      --socket PATH       of the daemon (default /run/homeward/homeward.sock)\n"
     "  -q, --quiet             no status line, no summary\n"
     "  -h, --help              this text\n"
     "\n"
@@ -140,6 +142,8 @@ static int choose_backend(struct hw_record_options *options, const char *name)
 
 enum {
 	OPT_USER_ONLY = 256,
+	OPT_STANDALONE,
+	OPT_SOCKET,
 	OPT_TABLE_MEMORY,
 	OPT_WALK,
 	OPT_NO_CACHE,
@@ -164,6 +168,8 @@ static const struct option long_options[] = {
     {"backend", required_argument, NULL, OPT_BACKEND},
     {"truth", required_argument, NULL, OPT_TRUTH},
     {"compress", optional_argument, NULL, 'z'},
+    {"standalone", no_argument, NULL, OPT_STANDALONE},
+    {"socket", required_argument, NULL, OPT_SOCKET},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -226,6 +232,12 @@ static int parse_option(struct hw_record_options *options, int option)
 		if (optarg && !parse_number(optarg, 22, &level))
 			return usage_error("not a level from 1 to 22:", optarg);
 		options->compression_level = (int)level;
+		return 0;
+	case OPT_STANDALONE:
+		options->standalone = true;
+		return 0;
+	case OPT_SOCKET:
+		options->socket = optarg;
 		return 0;
 	case 'q':
 		options->quiet = true;

@@ -15,9 +15,10 @@ struct hw_record_options {
 	const char *output;
 	double duration_s; /* 0: until told to stop */
 	int compression_level; /* of zstd; 0: not compressed */
-	bool all, quiet, cache;
-	char **command;    /* NULL: none */
-	const char *truth; /* test only: where registers and stacks go; NULL: nowhere */
+	bool all, quiet, cache, standalone;
+	const char *socket; /* of the daemon; NULL: the usual one, if there is a daemon */
+	char **command;     /* NULL: none */
+	const char *truth;  /* test only: where registers and stacks go; NULL: nowhere */
 };
 
 /* 0: go on; -1: done (it was --help); else the exit status, after having said why. */

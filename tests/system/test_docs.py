@@ -8,7 +8,7 @@ import subprocess
 
 import hw
 
-COMMANDS = ["record", "report", "script", "flame", "stats", "export", "doctor"]
+COMMANDS = ["record", "report", "script", "flame", "stats", "export", "doctor", "daemon"]
 NOT_IN_MAN = {"--help"}
 
 

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""What tests of the daemon share: a daemon of one's own, and its protocol spoken by hand."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import hw
+
+# src/session/protocol.h
+MAGIC, VERSION = 0x64777768, 1
+HELLO, ADD_PROCESS, START, STOP = 1, 2, 3, 4
+WELCOME, STARTED, STOPPED, ERROR = 64, 65, 66, 67
+MESSAGE_BYTES = 496
+ALL, PROCESSES = 0, 1
+
+
+def message(kind, body=b"", pid=0, magic=MAGIC, version=VERSION):
+    return (struct.pack("=IHHii", magic, version, kind, 0, pid) + body).ljust(MESSAGE_BYTES, b"\0")
+
+
+def wish(rate=99, event=b"cpu-clock", user_only=0, kind=ALL, frequency=1, ring_bytes=0):
+    return struct.pack("=32sQIIIIQQ", event, rate, frequency, user_only, kind, 0, 0, ring_bytes)
+
+
+class Daemon:
+    """A daemon at ./d.sock (everyone may use it), ended with the block."""
+
+    def __init__(self, *options, path="d.sock", **popen):
+        self.path = os.path.abspath(path)
+        os.chmod(".", 0o755)
+        self.log = open("daemon.log", "w+", encoding="utf-8")
+        self.process = subprocess.Popen([hw.HOMEWARD, "daemon", "--socket", self.path, *options], text=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log, **popen)
+
+    def __enter__(self):
+        hw.until(lambda: "serving at" in self.lines() or self.process.poll() is not None, 60)
+        assert self.process.poll() is None, self.lines()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(60)
+        self.log.close()
+
+    def lines(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident_kib(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+    def ring_maps(self):
+        with open(f"/proc/{self.process.pid}/maps", encoding="ascii", errors="replace") as maps:
+            return sum("homeward-ring" in line for line in maps)
+
+    def connect(self):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        client.settimeout(20)
+        client.connect(self.path)
+        return client
+
+    def record(self, *arguments, output="test.data", **options):
+        """homeward record through this daemon; the finished process."""
+        return hw.run("record", "--socket", self.path, "-o", output, *arguments, **options)
+
+    def start_record(self, *arguments, output="test.data", **options):
+        options.setdefault("stderr", subprocess.PIPE)
+        return subprocess.Popen([hw.HOMEWARD, "record", "--socket", self.path, "-o", output, *arguments], text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options)
+
+
+def answer(client):
+    """The daemon's next message: its type and, of an error, its text. (0, "") if it has closed."""
+    try:
+        data, descriptors, _, _ = socket.recv_fds(client, 4096, 4)
+    except ConnectionResetError:
+        return 0, ""
+    for descriptor in descriptors:
+        os.close(descriptor)
+    if not data:
+        return 0, ""
+    assert len(data) == MESSAGE_BYTES, len(data)
+    kind = struct.unpack_from("=H", data, 6)[0]
+    return kind, data[16:].split(b"\0")[0].decode() if kind == ERROR else ""
+
+
+def refusal(daemon, *messages):
+    """What the daemon says in the end to one who sends these."""
+    with daemon.connect() as client:
+        for each in messages:
+            try:
+                client.send(each)
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        kind, text = answer(client)
+        while kind not in (ERROR, 0):
+            kind, text = answer(client)
+        assert kind == ERROR, "no error came"
+        return hw.one_line(text)
+
+
+def stop(process, patience=60):
+    """End a recording as a user does; its exit status and what it printed."""
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=patience)
+    return process.returncode, text
+
+
+def busy(seconds):
+    """A process that burns a CPU."""
+    return ["/usr/bin/perl", "-e", f"$e = time + {seconds}; 1 while time < $e"]
+
+
+def wait_samples(path, least_bytes=20000, seconds=20):
+    hw.until(lambda: os.path.exists(path) and os.path.getsize(path) > least_bytes, seconds)
+
+
+def elapsed(function):
+    begun = time.monotonic()
+    function()
+    return time.monotonic() - begun

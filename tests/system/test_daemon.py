@@ -1,0 +1,311 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""homeward daemon: many record at once, each sees what it may, and none disturbs another."""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import hw
+from daemon import (ADD_PROCESS, HELLO, PROCESSES, START, STOP, WELCOME, Daemon, answer, busy, message, refusal, stop,
+                    wait_samples, wish)
+
+OTHER = 12321  # a user of no account
+
+
+def program_for_all():
+    return shutil.copy(hw.HOMEWARD, os.path.abspath("homeward"))
+
+
+def as_user(uid):
+    return {"user": uid, "group": uid, "extra_groups": []}
+
+
+def test_record_uses_the_daemon_and_gets_complete_stacks():
+    hw.need_recording()
+    with Daemon() as daemon:
+        done = daemon.record("--", *busy(2))
+        assert "with the daemon backend" in done.stderr
+        account = hw.stats("test.data")
+        assert account["backend"] == "daemon" and account["asked"] > 100
+        assert account["ended"].get("complete", 0) >= 0.95 * account["answered"]
+        assert any("perl" in names for stack in hw.folded("test.data") for names in stack)
+        assert not account["lost"]["samples"], account
+
+
+def test_two_clients_get_their_own_rate_and_filter():
+    hw.need_recording()
+    with Daemon() as daemon, hw.Background(busy(30)) as one, hw.Background(busy(30)) as other:
+        clients = [daemon.start_record("-F", rate, "-p", str(pid), output=name)
+                   for rate, pid, name in (("999", one.pid, "a.data"), ("199", other.pid, "b.data"))]
+        time.sleep(3)
+        for client in clients:
+            status, text = stop(client)
+            assert status == 0, text
+        seen = {name: {line.split()[1] for line in hw.run("script", name, timeout=120).stdout.splitlines()
+                       if line and not line[0].isspace()} for name in ("a.data", "b.data")}
+        assert seen == {"a.data": {str(one.pid)}, "b.data": {str(other.pid)}}, seen
+        assert hw.stats("a.data")["samples"] > 2 * hw.stats("b.data")["samples"]
+
+
+def test_without_a_daemon_and_with_standalone_record_is_on_its_own():
+    hw.need_recording()
+    hw.record("-d", "0.3", "-a")
+    assert hw.stats("test.data")["backend"] == "bpf"
+    with Daemon():
+        hw.record("--standalone", "-d", "0.3", "-a", output="own.data")
+        assert hw.stats("own.data")["backend"] == "bpf"
+    done = hw.run("record", "--socket", os.path.abspath("none.sock"), "-d", "0.3", status=1)
+    assert "no homeward daemon answers at" in hw.one_line(done.stderr)
+
+
+def test_a_second_daemon_and_impossible_places_get_one_clear_line():
+    hw.need_recording()
+    with Daemon() as daemon:
+        done = hw.run("daemon", "--socket", daemon.path, status=1)
+        assert "a daemon is at" in hw.one_line(done.stderr)
+        daemon.record("-d", "0.2", "-a")  # the first is unaffected
+    assert not os.path.exists(daemon.path)
+    with open("file", "w", encoding="ascii") as file:
+        file.write("precious")
+    done = hw.run("daemon", "--socket", os.path.abspath("file"), status=1)
+    assert "is no socket" in hw.one_line(done.stderr)
+    assert os.path.getsize("file") == len("precious")
+    done = hw.run("daemon", "--socket", "/proc/none/d.sock", status=1)
+    assert "cannot make" in hw.one_line(done.stderr)
+    done = hw.run("daemon", "--socket", "/tmp/" + 200 * "x", status=1)
+    assert "too long" in hw.one_line(done.stderr)
+
+
+def test_a_socket_that_a_dead_daemon_left_is_replaced():
+    hw.need_recording()
+    with Daemon() as daemon:
+        daemon.process.kill()
+        daemon.process.wait()
+        assert os.path.exists(daemon.path)
+    with Daemon() as daemon:
+        daemon.record("-d", "0.2", "-a")
+
+
+def test_when_the_daemon_dies_its_clients_say_so_and_their_files_are_readable():
+    hw.need_recording()
+    with Daemon() as daemon, hw.Background(busy(30)):
+        client = daemon.start_record("-q", "-a")
+        wait_samples("test.data")
+        daemon.process.kill()
+        _, text = client.communicate(timeout=20)
+        assert client.returncode == 1
+        assert "the homeward daemon is gone" in hw.one_line(text)
+        assert hw.stats("test.data")["samples"] > 50
+
+
+def test_when_the_daemon_is_told_to_end_its_clients_hear_it():
+    hw.need_recording()
+    with Daemon() as daemon, hw.Background(busy(30)):
+        client = daemon.start_record("-q", "-a")
+        wait_samples("test.data")
+        daemon.process.terminate()
+        _, text = client.communicate(timeout=20)
+        assert client.returncode == 1 and "the daemon ends" in hw.one_line(text)
+        assert daemon.process.wait(20) == 0
+        assert hw.stats("test.data")["samples"] > 50
+
+
+def test_a_killed_client_is_gone_within_a_second():
+    hw.need_recording()
+    with Daemon() as daemon:
+        daemon.record("-d", "0.2", "-a")
+        before = daemon.descriptors()
+        client = daemon.start_record("-q", "-a", stderr=subprocess.DEVNULL)
+        hw.until(lambda: daemon.ring_maps() == 1)
+        wait_samples("test.data", 1000)
+        client.kill()
+        client.wait()
+        hw.until(lambda: daemon.ring_maps() == 0, 1)
+        hw.until(lambda: daemon.descriptors() <= before, 1)
+
+
+def test_a_stopped_client_loses_its_own_records_which_its_file_tells_and_no_other_does():
+    hw.need_recording()
+    with Daemon() as daemon, hw.Background(busy(60)), hw.Background(busy(60)):
+        good = daemon.start_record("-q", "-a", "-F", "4999", output="good.data")
+        slow = daemon.start_record("-q", "-a", "-F", "4999", output="slow.data")
+        wait_samples("slow.data")
+        slow.send_signal(signal.SIGSTOP)
+        time.sleep(9)  # 2 CPUs × 5 kHz × 2 × 300 bytes fill 8 MiB in two or three seconds
+        slow.send_signal(signal.SIGCONT)
+        time.sleep(0.5)
+        assert stop(good)[0] == 0 and stop(slow)[0] == 0
+        lost = hw.stats("slow.data")
+        assert lost["lost"]["samples"] > 1000, lost
+        kept = hw.stats("good.data")
+        assert kept["lost"]["samples"] < lost["lost"]["samples"] / 20, (kept, lost)
+
+
+def test_messages_that_make_no_sense_get_one_line_and_disturb_nobody():
+    hw.need_recording()
+    hello = message(HELLO, wish())
+    wrong = {
+        "not a message": [b"x"],
+        "nothing": [b"\0" * 495],
+        "too long": [b"\0" * 100000],
+        "another protocol": [message(HELLO, wish(), magic=7)],
+        "another version": [message(HELLO, wish(), version=9)],
+        "unknown": [message(999)],
+        "start before hello": [message(START)],
+        "stop before start": [hello, message(STOP)],
+        "hello twice": [hello, hello],
+        "start twice": [hello, message(START), message(START)],
+        "a process for all": [hello, message(ADD_PROCESS, pid=1)],
+        "no process": [message(HELLO, wish(kind=PROCESSES)), message(ADD_PROCESS, pid=-1)],
+        "no rate": [message(HELLO, wish(rate=0))],
+        "no such filter": [message(HELLO, wish(kind=77))],
+        "no such event": [message(HELLO, wish(event=b"no-such-event"))],
+        "a name without end": [message(HELLO, wish(event=b"x" * 32))],
+        "a rate over the limit": [message(HELLO, wish(rate=10**12))],
+        "a ring of no power of two": [message(HELLO, wish(ring_bytes=70000))],
+        "a ring of a terabyte": [message(HELLO, wish(ring_bytes=1 << 40))],
+    }
+    with Daemon() as daemon, hw.Background(busy(60)):
+        witness = daemon.start_record("-q", "-a", output="witness.data")
+        wait_samples("witness.data")
+        before = daemon.descriptors()
+        for what, messages in wrong.items():
+            assert refusal(daemon, *messages), what
+        assert daemon.lines().count("client ") >= len(wrong), daemon.lines()
+        with daemon.connect() as client:  # descriptors that nobody asked for are closed
+            socket.send_fds(client, [message(HELLO, wish())], [0, 1, 2])
+        hw.until(lambda: daemon.descriptors() <= before)
+        status, text = stop(witness)
+        assert status == 0, text
+        assert hw.stats("witness.data")["lost"]["samples"] == 0
+
+
+def test_a_client_that_writes_nonsense_into_its_ring_harms_itself_only():
+    hw.need_recording()
+    with Daemon() as daemon, hw.Background(busy(60)):
+        witness = daemon.start_record("-q", "-a", output="witness.data")
+        with daemon.connect() as client:
+            client.send(message(HELLO, wish(rate=999, ring_bytes=65536)))
+            _, descriptors, _, _ = socket.recv_fds(client, 4096, 2)
+            client.send(message(START))
+            for _ in range(200):
+                try:
+                    os.pwrite(descriptors[0], random.randbytes(4096), 0)
+                    os.pwrite(descriptors[0], random.randbytes(64), 4096 + random.randrange(65000))
+                except OSError as error:
+                    raise AssertionError("the client's own ring cannot be written") from error
+                time.sleep(0.01)
+            try:
+                os.ftruncate(descriptors[0], 0)
+                raise AssertionError("the ring can be cut off under the daemon")
+            except PermissionError:
+                pass
+            for descriptor in descriptors:
+                os.close(descriptor)
+        assert daemon.process.poll() is None
+        status, text = stop(witness)
+        assert status == 0 and hw.stats("witness.data")["lost"]["samples"] == 0, text
+
+
+def test_limits_of_a_user_are_told_in_one_line():
+    hw.need_recording()
+    program = program_for_all()
+
+    def refused(*options):
+        done = hw.run("record", "--socket", daemon.path, "-o", "/dev/null", "-d", "0.2", *options, status=1,
+                      program=program, **as_user(OTHER))
+        return hw.one_line(done.stderr)
+
+    with Daemon("--max-sessions", "1", "--max-rate", "2000", "--max-memory", "12") as daemon:
+        os.mkdir("pub")
+        os.chown("pub", OTHER, OTHER)
+        assert "over the daemon's limit of 2000 Hz" in refused("-F", "2001")
+        assert "over the daemon's limit of 2000 Hz" in refused("-e", "cpu-clock", "-c", "400000")
+        client = subprocess.Popen([program, "record", "-q", "--socket", daemon.path, "-o", "pub/a.data"],
+                                  stdin=subprocess.DEVNULL, **as_user(OTHER))
+        hw.until(lambda: daemon.ring_maps() == 1)
+        assert "has 1 sessions already" in refused()
+        client.send_signal(signal.SIGINT)
+        assert client.wait(20) == 0
+    with Daemon("--max-sessions", "9", "--max-memory", "12") as daemon:
+        client = subprocess.Popen([program, "record", "-q", "--socket", daemon.path, "-o", "pub/b.data"],
+                                  stdin=subprocess.DEVNULL, **as_user(OTHER))
+        hw.until(lambda: daemon.ring_maps() == 1)
+        assert "rings are over the daemon's limit" in refused()
+        client.send_signal(signal.SIGINT)
+        assert client.wait(20) == 0
+
+
+def test_the_daemon_keeps_few_capabilities_and_its_compiler_none():
+    hw.need_recording()
+
+    def status(pid, field):
+        with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+            return next(line.split()[1] for line in lines if line.startswith(field + ":"))
+
+    kept = sum(1 << bit for bit in (2, 19, 34, 38, 39, 40))  # linux/capability.h
+    with Daemon() as daemon:
+        daemon.record("-d", "0.2", "-a")
+        for field in ("CapEff", "CapPrm", "CapBnd"):
+            assert int(status(daemon.process.pid, field), 16) & ~kept == 0, field
+        assert status(daemon.process.pid, "NoNewPrivs") == "1"
+        with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children", encoding="ascii") as children:
+            compilers = children.read().split()
+        assert compilers
+        for pid in compilers:
+            assert int(status(pid, "CapEff"), 16) == 0 and int(status(pid, "CapPrm"), 16) == 0
+            assert status(pid, "Uid") != "0"
+
+
+def test_clients_killed_at_random_leave_nothing_behind():
+    hw.need_recording()
+    count = int(os.environ.get("HW_KILLED_CLIENTS", "40"))
+    with Daemon() as daemon:
+        for _ in range(3):
+            daemon.record("-d", "0.2", "-a")
+        time.sleep(1)
+        before, resident = daemon.descriptors(), daemon.resident_kib()
+        for _ in range(count // 8):
+            clients = [daemon.start_record("-q", "-a", output=f"{i}.data", stderr=subprocess.DEVNULL)
+                       for i in range(8)]
+            for client in clients:
+                time.sleep(random.uniform(0, 0.1))
+                client.kill()
+            for client in clients:
+                client.wait()
+        hw.until(lambda: daemon.ring_maps() == 0 and daemon.descriptors() <= before, 2)
+        time.sleep(1)
+        daemon.record("-d", "0.3", "-a")
+        assert daemon.descriptors() <= before
+        assert daemon.resident_kib() < resident + 16384, (resident, daemon.resident_kib())
+
+
+def test_systemd_finds_no_fault_with_the_units_and_passes_its_socket():
+    hw.need_recording()
+    hw.need_tool("systemd-analyze")
+    for unit in "homeward.service", "homeward.socket":
+        shutil.copy(os.path.join(hw.BUILD if unit.endswith("service") else hw.SOURCE, "systemd", unit), unit)
+    with open("homeward.service", encoding="ascii") as unit:
+        text = unit.read()
+    start = next(line for line in text.splitlines() if line.startswith("ExecStart="))
+    with open("homeward.service", "w", encoding="ascii") as unit:
+        unit.write(text.replace(start, f"ExecStart={hw.HOMEWARD} daemon"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", "./homeward.service", "./homeward.socket"],
+                          capture_output=True, text=True, check=False, timeout=60)
+    complaints = [line for line in (done.stdout + done.stderr).splitlines() if "homeward" in line]
+    assert done.returncode == 0 and not complaints, done.stderr
+    path = os.path.abspath("s.sock")
+    with hw.Background(["systemd-socket-activate", "--seqpacket", "-l", path, hw.HOMEWARD, "daemon"],
+                       stderr=subprocess.DEVNULL):
+        hw.until(lambda: os.path.exists(path))
+        hw.run("record", "--socket", path, "-o", "test.data", "-a", "-d", "0.3")
+    assert hw.stats("test.data")["backend"] == "daemon"
+
+
+if __name__ == "__main__":
+    hw.main(globals())
