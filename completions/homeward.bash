@@ -32,7 +32,7 @@ _homeward()
 	case $previous in
 	--backend) words='auto bpf dump' ;;
 	--walk) words='auto deferred' ;;
-	-e) words='cycles cpu-clock' ;;
+	-e) words='cycles cpu-clock task-clock page-faults minor-faults major-faults context-switches cpu-migrations instructions branches branch-misses cache-references cache-misses' ;;
 	--color) words='auto always never' ;;
 	--group) words='name process thread none' ;;
 	--sort | -s) words='comm pid tid dso sym' ;;

@@ -81,13 +81,14 @@ struct hw_file {
 	hw_u32 serial; /* of the table; never used twice */
 	hw_u32 slot;   /* of the table */
 	hw_u64 asked_ns;
-	hw_u64 used_ns; /* last time a walk mapped it, to about a second */
 };
 
 struct hw_table_info {
 	hw_u32 serial;     /* 0: the slot is empty */
 	hw_u32 row_blocks; /* rules begin at this block */
+	hw_u64 used_s;     /* when a walk used it last: CLOCK_MONOTONIC >> 30, about seconds */
 };
+#define HW_USED_SHIFT 30
 
 struct hw_block {
 	hw_u64 words[HW_BLOCK_WORDS];

@@ -23,7 +23,6 @@ extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym;
 	((struct type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(struct type)))
 
 #define ASK_AGAIN_NS 200000000ull
-#define USED_STEP_NS 1000000000ull
 
 static __always_inline void read_vma(struct vm_area_struct *vma, struct hw_vma_copy *copy)
 {
@@ -92,6 +91,19 @@ static __always_inline void set_mapping(struct hw_mapping *m, hw_u64 start, hw_u
 	m->kind = (hw_u16)table;
 }
 
+/* The table is in use, so that another one is thrown out. */
+static __always_inline void mark_used(const struct hw_scratch *s, hw_u64 table)
+{
+	hw_u32 slot = table >> 16 & 0xffff;
+	struct hw_table_info *info;
+
+	if ((table & 0xffff) != HW_MAPPING_TABLE)
+		return;
+	info = bpf_map_lookup_elem(&table_infos, &slot);
+	if (info && info->used_s < s->now_s)
+		info->used_s = s->now_s;
+}
+
 static __always_inline int still_holds(const struct hw_vma_entry *entry)
 {
 	struct vm_area_struct *vma = AS_KERNEL(vm_area_struct, entry->vma);
@@ -132,6 +144,7 @@ __noinline int find_cached_vma(struct hw_scratch *s, hw_u64 address)
 	    !still_holds(entry))
 		return -1;
 	set_mapping(new_mapping(&s->walk), entry->start, entry->end, entry->offset, entry->table);
+	mark_used(s, entry->table);
 	return 0;
 }
 
@@ -183,14 +196,11 @@ static __always_inline hw_u64 table_of_file(struct hw_scratch *s, const struct h
 		asked.state = HW_FILE_ASKED;
 		asked.ask = __sync_fetch_and_add(&last_ask, 1) + 1;
 		asked.asked_ns = now;
-		asked.used_ns = now;
 		if (bpf_map_update_elem(&files, &copy->key, &asked, BPF_NOEXIST))
 			return HW_MAPPING_NO_TABLE;
 		report_miss(s, copy, asked.ask);
 		return (hw_u64)asked.ask << 32 | HW_MAPPING_MISS;
 	}
-	if (now - file->used_ns > USED_STEP_NS)
-		file->used_ns = now;
 	switch (*(volatile hw_u32 *)&file->state) {
 	case HW_FILE_LOADED:
 		return (hw_u64)file->serial << 32 | (hw_u64)(file->slot & 0xffff) << 16 | HW_MAPPING_TABLE;
@@ -274,6 +284,7 @@ static __always_inline int supply_mapping(struct hw_scratch *s, struct task_stru
 		return 0;
 	}
 	table = table_of(s, copy);
+	mark_used(s, table);
 	set_mapping(new_mapping(&s->walk), copy->start, copy->end, copy->offset, table);
 	if (copy->vma && (table & 0xffff) != HW_MAPPING_MISS && (table & 0xffff) != HW_MAPPING_NOT_CODE)
 		cache_vma(s, address, copy, table, generation);

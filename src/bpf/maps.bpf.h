@@ -43,6 +43,7 @@ struct hw_scratch {
 	hw_u32 window_bytes; /* how much of it is filled */
 	int result;          /* of the frame that stopped walk_run */
 	hw_u64 mm;           /* struct mm_struct *, as a number */
+	hw_u64 now_s;        /* of table_infos.used_s */
 	hw_u64 vdso;
 	hw_u64 window[HW_WINDOW_WORDS];
 	struct hw_callchain_record record;

@@ -130,6 +130,7 @@ static __always_inline void walk_begin(struct hw_scratch *s, struct task_struct 
 		w->mappings[i].end = 0;
 	s->window_bytes = 0;
 	s->mm = (hw_u64)task->mm;
+	s->now_s = bpf_ktime_get_ns() >> HW_USED_SHIFT;
 	s->vdso = (hw_u64)task->mm->context.vdso;
 }
 

@@ -56,6 +56,7 @@ struct hw_loaded {
 	struct hw_file_key key;
 	struct hw_table table; /* words are the kernel's own memory, mapped */
 	uint32_t serial, slot;
+	bool published; /* only then it may be thrown out */
 };
 struct hw_tables {
 	struct hw_kernel_side *side;
@@ -84,6 +85,9 @@ void hw_loader_free(struct hw_loader *loader);
 int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err);
 /* Hand over a struct hw_miss, hw_unfinished or hw_late of size bytes (copied). */
 int hw_loader_push(struct hw_loader *loader, const void *item, size_t size);
+/* A record of the side band: mappings are remembered, for misses of processes that are gone when they come.
+ */
+void hw_loader_saw(struct hw_loader *loader, const struct perf_event_header *record);
 /* How many items were handed over, and how many of these are done: in the same order. */
 uint64_t hw_loader_pushed(struct hw_loader *loader);
 uint64_t hw_loader_handled(struct hw_loader *loader);

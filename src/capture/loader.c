@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "capture/seen.h"
 #include "perfdata/records.h"
 
 #define QUEUE_BYTES_MAX (64u << 20)
@@ -58,6 +59,7 @@ struct hw_loader {
 	struct hw_finished *recent; /* walks for sessions that come late */
 	array_of(struct known_build_id) build_ids;
 	array_of(struct asked) answers;
+	struct hw_seen *seen; /* of the reader's thread */
 };
 
 static int open_mapped(uint32_t pid, uint64_t start, uint64_t end)
@@ -117,8 +119,13 @@ static void answer_miss(struct hw_loader *loader, const struct hw_miss *miss, in
 		return;
 	}
 	r = compile(loader, &miss->key, fd, &table);
-	if (r == -ESTALE)
+	if (r == -ESTALE) { /* let the next walk ask, of another process */
+		if (!bpf_map_lookup_elem(loader->side->files, &miss->key, &file)) {
+			file.asked_ns = 0;
+			bpf_map_update_elem(loader->side->files, &miss->key, &file, BPF_EXIST);
+		}
 		return;
+	}
 	if (r)
 		hw_tables_refuse(loader->tables, &miss->key);
 	else
@@ -156,16 +163,24 @@ static int read_code(void *context, uint64_t address, uint64_t *eight_bytes)
 static const struct hw_table *table_of(const struct hw_loader *loader, const struct hw_mapping *m,
                                        bool *missed)
 {
-	if (m->kind == HW_MAPPING_TABLE)
-		return hw_tables_find(loader->tables, m->slot, m->serial);
+	const struct hw_table *table = NULL;
+	size_t i;
+
+	if (m->kind == HW_MAPPING_TABLE) {
+		table = hw_tables_find(loader->tables, m->slot, m->serial);
+		*missed |= !table; /* thrown out meanwhile */
+		return table;
+	}
 	if (m->kind != HW_MAPPING_MISS)
 		return NULL;
-	for (size_t i = loader->answers.count; i; i--)
+	for (i = loader->answers.count; i; i--)
 		if (loader->answers.items[i - 1].ask == m->serial)
-			return hw_tables_find(loader->tables, loader->answers.items[i - 1].slot,
-			                      loader->answers.items[i - 1].serial);
-	*missed = true;
-	return NULL;
+			break;
+	if (i)
+		table = hw_tables_find(loader->tables, loader->answers.items[i - 1].slot,
+		                       loader->answers.items[i - 1].serial);
+	*missed |= !table && !(i && !loader->answers.items[i - 1].serial);
+	return table;
 }
 
 /* keep: remember it for sessions that come late; only on the loader's own thread. */
@@ -306,6 +321,8 @@ int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
 		const struct hw_miss *miss = data;
 
 		item->fd = open_mapped(miss->pid, miss->start, miss->end);
+		if (item->fd < 0) /* its process is gone */
+			item->fd = hw_seen_open(loader->seen, miss->pid, miss->start, miss->end);
 	}
 	item->size = size;
 	memcpy(item->bytes, data, size);
@@ -336,6 +353,11 @@ uint64_t hw_loader_pushed(struct hw_loader *loader)
 uint64_t hw_loader_handled(struct hw_loader *loader)
 {
 	return read_locked(loader, &loader->handled);
+}
+
+void hw_loader_saw(struct hw_loader *loader, const struct perf_event_header *record)
+{
+	hw_seen_record(loader->seen, record);
 }
 
 void hw_loader_drain(struct hw_loader *loader)
@@ -453,8 +475,9 @@ int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const c
 	pthread_cond_init(&loader->wake, NULL);
 	pthread_cond_init(&loader->idle, NULL);
 	loader->recent = hw_finished_new();
-	r = loader->recent ? hw_compiler_new(&options, &loader->compiler, err)
-	                   : hw_fail(err, -ENOMEM, "out of memory");
+	loader->seen = hw_seen_new();
+	r = loader->recent && loader->seen ? hw_compiler_new(&options, &loader->compiler, err)
+	                                   : hw_fail(err, -ENOMEM, "out of memory");
 	if (!r) {
 		r = -pthread_create(&loader->thread, NULL, run, loader);
 		loader->running = !r;
@@ -481,6 +504,7 @@ void hw_loader_free(struct hw_loader *loader)
 		pthread_join(loader->thread, NULL);
 	hw_compiler_free(loader->compiler);
 	free(loader->recent);
+	hw_seen_free(loader->seen);
 	array_free(&loader->build_ids);
 	array_free(&loader->answers);
 	free(loader);

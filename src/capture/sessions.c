@@ -381,6 +381,7 @@ static int deliver_process(void *context, const struct perf_event_header *record
 
 	if (record->type == PERF_RECORD_LOST)
 		return 0; /* told with the other losses */
+	hw_loader_saw(s->loader, record);
 	pthread_mutex_lock(&s->sink_lock);
 	r = s->sink.process(s->sink.context, who_may_know(s, *pid), record, err);
 	pthread_mutex_unlock(&s->sink_lock);

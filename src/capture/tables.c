@@ -11,6 +11,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 int hw_tables_init(struct hw_tables *tables, struct hw_kernel_side *side, uint64_t bytes_max,
@@ -55,14 +56,12 @@ static int evict(struct hw_tables *tables)
 	struct hw_loaded *loaded;
 
 	for (size_t i = 0; i < tables->loaded.count; i++) {
-		struct hw_file file = {0};
+		uint64_t used_s;
 
 		loaded = tables->loaded.items[i];
-		if (is_vdso(&loaded->key))
-			continue;
-		bpf_map_lookup_elem(tables->side->files, &loaded->key, &file);
-		if (file.used_ns < oldest) {
-			oldest = file.used_ns;
+		used_s = tables->side->infos[loaded->slot].used_s;
+		if (loaded->published && !is_vdso(&loaded->key) && used_s < oldest) {
+			oldest = used_s;
 			victim = i;
 		}
 	}
@@ -138,11 +137,21 @@ static int prepare(struct hw_tables *tables, const struct hw_file_key *key, cons
 	return 0;
 }
 
-static void publish(struct hw_tables *tables, const struct hw_loaded *loaded)
+static uint64_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec) >> HW_USED_SHIFT;
+}
+
+static void publish(struct hw_tables *tables, struct hw_loaded *loaded)
 {
 	struct hw_file file = {0};
 
+	loaded->published = true;
 	tables->side->infos[loaded->slot].row_blocks = loaded->table.row_blocks;
+	tables->side->infos[loaded->slot].used_s = now_s();
 	__atomic_store_n(&tables->side->infos[loaded->slot].serial, loaded->serial, __ATOMIC_RELEASE);
 	if (is_vdso(&loaded->key)) {
 		__atomic_store_n(tables->side->vdso_serial, loaded->serial, __ATOMIC_RELEASE);
@@ -167,11 +176,13 @@ int hw_tables_load(struct hw_tables *tables, const struct hw_file_key *keys, con
 	for (size_t i = 0; i < count && !r; i++) {
 		int failed = prepare(tables, &keys[i], &table[i], &fds[made]);
 
-		if (failed) {
+		/* Of many at once, one that finds no room is asked for again when it is needed. */
+		if (failed && (failed != -ENOSPC || count == 1)) {
 			tables->failures++;
 			hw_tables_refuse(tables, &keys[i]);
-			continue;
 		}
+		if (failed)
+			continue;
 		slots[made++] = tables->loaded.items[tables->loaded.count - 1]->slot;
 	}
 	done = made;

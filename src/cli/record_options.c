@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/event_name.h"
 #include "cli/cli.h"
 #include "cli/common.h"
 
@@ -17,7 +18,8 @@ static const char usage[] =
     "\n"
     "  -a, --all-cpus          the whole machine (the default without COMMAND and -p)\n"
     "  -p, --pid PID[,PID…]    these processes and their descendants\n"
-    "  -e, --event NAME        cycles or cpu-clock (default: cycles, where the machine counts them)\n"
+    "  -e, --event NAME        cycles, cpu-clock, page-faults, context-switches … (default: cycles, where\n"
+    "                          the machine counts them, else cpu-clock)\n"
     "  -F, --freq HZ           samples a second and CPU (default 999)\n"
     "  -c, --count PERIOD      one sample every PERIOD events (nanoseconds for cpu-clock)\n"
     "  -o, --output FILE       where to (default homeward.data; an older one is kept as FILE.old)\n"
@@ -114,8 +116,13 @@ static int wrong_option(int option, char **argv)
 
 static int choose_event(struct hw_record_options *options, const char *name)
 {
-	if (strcmp(name, "cpu-clock") && strcmp(name, "cycles"))
-		return usage_error("not an event (cycles or cpu-clock):", name);
+	struct hw_event_kind kind;
+	struct hw_error err;
+
+	if (hw_event_find(name, &kind, &err)) {
+		fprintf(stderr, "homeward record: %s\n", err.text);
+		return HW_EXIT_USAGE;
+	}
 	options->capture.event = name;
 	return 0;
 }

@@ -37,6 +37,7 @@ struct hw_recording {
 	array_of(struct hw_task_end) exits;
 	array_of(struct hw_stack_copy) stack_copies;
 	array_of(char *) names;
+	array_of(struct hw_lost_on_cpu) lost_on;
 	struct hw_interned stacks;
 	struct hw_recording_info info;
 	struct hw_account account;

@@ -211,6 +211,7 @@ void hw_recording_free(struct hw_recording *recording)
 	array_for_each (&recording->names, name)
 		free(*name);
 	array_free(&recording->names);
+	array_free(&recording->lost_on);
 	array_free(&recording->samples);
 	array_free(&recording->process_events);
 	array_free(&recording->events);

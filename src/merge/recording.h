@@ -87,6 +87,11 @@ struct hw_recording_info {
 	uint64_t memory_bytes;
 };
 
+struct hw_lost_on_cpu {
+	uint32_t cpu;
+	uint64_t samples, callchains;
+};
+
 /* Accounts of the whole recording; see "homeward stats". The arrays sum up as their names promise. */
 struct hw_account {
 	uint64_t bytes, duration_ns;
@@ -97,6 +102,9 @@ struct hw_account {
 	uint64_t unanswered[HW_UNANSWERED_COUNT];
 	uint64_t direct; /* user samples that brought their stack with them */
 	uint64_t lost_samples, lost_callchains, lost_other;
+	const struct hw_lost_on_cpu
+	    *lost_on; /* the first two, CPU by CPU as they came; owned by the recording */
+	size_t lost_on_count;
 	uint64_t unread_bytes; /* what a truncated or corrupt file kept from us */
 	bool ended_cleanly;    /* the recorder closed the file */
 	char damage[160];      /* what was wrong, one line; empty: nothing */

@@ -183,17 +183,41 @@ static int add_task(struct hw_recording *recording, const struct perf_event_head
 	return array_push(&recording->process_events, event);
 }
 
-static void add_lost(struct hw_account *account, const struct perf_event_header *record, size_t size)
+static struct hw_lost_on_cpu *lost_on_cpu(struct hw_recording *recording, uint32_t cpu)
+{
+	struct hw_lost_on_cpu none = {.cpu = cpu};
+
+	array_for_each (&recording->lost_on, it)
+		if (it->cpu == cpu)
+			return it;
+	if (array_push(&recording->lost_on, none))
+		return NULL;
+	recording->account.lost_on = recording->lost_on.items;
+	recording->account.lost_on_count = recording->lost_on.count;
+	return &recording->lost_on.items[recording->lost_on.count - 1];
+}
+
+static int add_lost(struct hw_recording *recording, const struct perf_event_header *record,
+                    const struct hw_decoded *d)
 {
 	const uint64_t *words = (const uint64_t *)record;
+	struct hw_account *account = &recording->account;
+	bool samples = record->type == PERF_RECORD_LOST_SAMPLES;
+	uint32_t what = (record->misc & HW_MISC_REASON_MASK) >> HW_MISC_REASON_SHIFT;
+	struct hw_lost_on_cpu *on;
 
-	if (record->type == PERF_RECORD_LOST_SAMPLES && size >= 16)
-		account->lost_samples += words[1];
-	else if (record->type == PERF_RECORD_LOST && size >= 24 &&
-	         (record->misc & HW_MISC_REASON_MASK) >> HW_MISC_REASON_SHIFT == HW_LOST_CALLCHAINS)
-		account->lost_callchains += words[2];
-	else if (record->type == PERF_RECORD_LOST && size >= 24)
+	if (d->body_size < (samples ? 16 : 24))
+		return 0;
+	if (!samples && what != HW_LOST_CALLCHAINS) {
 		account->lost_other += words[2];
+		return 0;
+	}
+	on = lost_on_cpu(recording, d->cpu);
+	if (!on)
+		return -ENOMEM;
+	*(samples ? &account->lost_samples : &account->lost_callchains) += words[samples ? 1 : 2];
+	*(samples ? &on->samples : &on->callchains) += words[samples ? 1 : 2];
+	return 0;
 }
 
 int hw_recording_add(struct hw_recording *recording, const struct perf_event_header *record)
@@ -217,8 +241,7 @@ int hw_recording_add(struct hw_recording *recording, const struct perf_event_hea
 		return add_task(recording, record, d.body_size);
 	case PERF_RECORD_LOST:
 	case PERF_RECORD_LOST_SAMPLES:
-		add_lost(&recording->account, record, d.body_size);
-		return 0;
+		return add_lost(recording, record, &d);
 	default:
 		return 0;
 	}

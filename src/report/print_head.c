@@ -174,6 +174,10 @@ void hw_print_account(FILE *out, const struct hw_style *style, const struct hw_a
 		}
 		fprintf(out, "%s\n", line->words);
 	}
+	for (size_t i = 0; i < account->lost_on_count; i++)
+		fprintf(out, "%12s            on CPU %u: %s samples, %s user stacks\n", "",
+		        account->lost_on[i].cpu, hw_text_count(account->lost_on[i].samples).text,
+		        hw_text_count(account->lost_on[i].callchains).text);
 	if (!account->lost_samples && !account->lost_callchains && !account->lost_other)
 		fprintf(out, "%12s            nothing was lost\n", "0");
 	if (!account->ended_cleanly)

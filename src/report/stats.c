@@ -43,6 +43,23 @@ static int add_text(struct json_object *object, const char *key, const char *tex
 	return json_object_object_add(object, key, json_object_new_string(clean)) ? -ENOMEM : 0;
 }
 
+/* "lost_on": [{"cpu", "samples", "callchains"}…]: the CPUs that lost something. */
+static int add_lost_on(struct json_object *object, const struct hw_account *a)
+{
+	struct json_object *list = json_object_new_array(), *each;
+
+	if (!list || json_object_object_add(object, "lost_on", list))
+		return -ENOMEM;
+	for (size_t i = 0; i < a->lost_on_count; i++) {
+		each = json_object_new_object();
+		if (!each || json_object_array_add(list, each) || add_count(each, "cpu", a->lost_on[i].cpu) ||
+		    add_count(each, "samples", a->lost_on[i].samples) ||
+		    add_count(each, "callchains", a->lost_on[i].callchains))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int fill(struct json_object *object, const struct hw_recording *recording)
 {
 	const struct hw_account *a = hw_recording_account(recording);
@@ -62,7 +79,7 @@ static int fill(struct json_object *object, const struct hw_recording *recording
 		return -ENOMEM;
 	if (add_count(lost, "samples", a->lost_samples) || add_count(lost, "callchains", a->lost_callchains))
 		return -ENOMEM;
-	return 0;
+	return add_lost_on(object, a);
 }
 
 int hw_stats_write_json(FILE *out, const struct hw_recording *recording, struct hw_error *err)

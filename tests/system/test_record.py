@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -212,6 +213,64 @@ def test_plt_stubs_and_the_vdso_are_walked():
         hw.record("-q", "-F", 1999, "--", hw.workload(name), 2)
         account = hw.stats("test.data")
         assert share(account["complete"], account["answered"]) >= 0.998, (name, account)
+
+
+def test_walking_at_once_and_deferring_find_the_same():
+    hw.need_recording()
+    found = {}
+    for walk in "auto", "deferred":
+        # Before the recording, so that no table is missing.
+        with hw.Background([hw.workload("deep"), 40, 2, 60]) as process:
+            time.sleep(0.3)
+            hw.record("-q", "-F", 1999, "--walk", walk, "-d", 2, "-p", process.pid)
+        account = hw.stats("test.data")
+        assert account["asked"] > 200 and account["answered"] == account["asked"], (walk, account)
+        assert share(account["complete"], account["answered"]) >= 0.999, (walk, account)
+        found[walk] = {stack for stack, count in hw.folded("test.data").items()
+                       if stack[-1] == "chain_burn" and count > 20}
+    assert found["auto"] == found["deferred"] and found["auto"], found
+
+
+def test_a_small_cap_on_tables_costs_frames_never_truth():
+    # Programs that together need many times the memory: tables come and go all the time.
+    hw.need_recording()
+    script = f"""for i in 1 2 3; do {hw.workload('deep')} 40 1 1 & /usr/bin/python3 -c 'print(sum(map(hash, range(3000000))))' &
+                perl -e '$s += $_ for 1 .. 9e6' & bash -c 'for ((i = 0; i < 99999; i++)); do :; done' & wait; done"""
+    for walk in "auto", "deferred":
+        hw.record("-q", "-F", 1999, "--walk", walk, "--table-memory", "1M", "--", "bash", "-c", script,
+                  stdout=subprocess.DEVNULL, timeout=120)
+        account = hw.stats("test.data")
+        assert account["asked"] > 300 and share(account["answered"], account["asked"]) >= 0.99, (walk, account)
+        # What is thrown out before its walk is finished is a miss, and nothing else.
+        assert share(account["complete"] + account["ended"].get("miss", 0), account["answered"]) > 0.97, (walk, account)
+        assert share(account["complete"], account["answered"]) > 0.05, (walk, account)
+        for stack in hw.folded("test.data"):
+            if stack[0] == "deep" and "chain_burn" in stack and "main" in stack[:4]:
+                names = [name for name in stack if name.startswith("f") and name[1:].isdigit()]
+                assert names == sorted(names) and len(set(names)) == len(names), stack
+
+
+def test_programs_that_live_shortly_are_complete_from_the_first():
+    # Each child is gone before its file can be opened through it; nobody knows the file before.
+    hw.need_recording()
+    shutil.copy(hw.workload("spawn"), "spawn-copy")
+    hw.record("-q", "-e", "context-switches", "-c", 1, "--", os.path.abspath("spawn-copy"), 2, 1, "fork")
+    account = hw.stats("test.data")
+    assert account["asked"] > 200 and account["answered"] == account["asked"], account
+    assert share(account["complete"], account["answered"]) >= 0.97, account
+
+
+def test_other_events_are_sampled_and_their_stacks_complete():
+    hw.need_recording()
+    for event, command in (("page-faults", [hw.workload("spawn"), 1, 1, "exec"]),
+                           ("context-switches", [hw.workload("spawn"), 1, 1, "exec"]),
+                           ("task-clock", [hw.workload("deep"), 20, 1, 1])):
+        hw.record("-q", "-e", event, "-c", 1000000 if event == "task-clock" else 1, "--", *command)
+        account = hw.stats("test.data")
+        assert account["asked"] > 100, (event, account)
+        assert share(account["answered"], account["asked"]) >= 0.99, (event, account)
+        assert share(account["complete"], account["answered"]) >= 0.95, (event, account)
+        assert event in hw.run("report", "test.data").stdout, event
 
 
 def test_exec_from_a_thread_never_mixes_programs():

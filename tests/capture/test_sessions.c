@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* Many sessions on one kernel side: each gets exactly its own, and each stack is walked once. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gathered.h"
+
+/* A user whom nobody else on this machine is. */
+static uid_t nobody;
+
+static struct gathered g; /* one for all tests: it takes a while to load */
+
+static int open_once(void **state)
+{
+	(void)state;
+	gathered_open(&g);
+	return 0;
+}
+
+static int close_once(void **state)
+{
+	(void)state;
+	gathered_close(&g);
+	return 0;
+}
+
+static int forget_records(void **state)
+{
+	(void)state;
+	g.got.count = 0;
+	g.lost = 0;
+	return 0;
+}
+
+static unsigned add(const struct hw_session_options *options, pid_t pid)
+{
+	struct hw_error err = {0};
+	unsigned bit = 99;
+
+	if (hw_sessions_add(g.sessions, options, &bit, &err))
+		fail_msg("%s", err.text);
+	if (pid)
+		assert_int_equal(hw_sessions_add_process(g.sessions, bit, pid, NULL), 0);
+	assert_int_equal(hw_sessions_start(g.sessions, bit, NULL), 0);
+	return bit;
+}
+
+static unsigned add_for_process(unsigned rate, pid_t pid)
+{
+	struct hw_session_options options = {
+	    .event = "cpu-clock", .frequency = true, .rate = rate, .filter = HW_SESSION_PROCESSES};
+
+	return add(&options, pid);
+}
+
+static uint64_t walks_so_far(void)
+{
+	struct hw_sessions_status status;
+
+	hw_sessions_status(g.sessions, &status);
+	return status.counters.walks + status.counters.at_once;
+}
+
+/* Everything asked was answered, once, and nothing else came. */
+static void assert_exact(const struct share *share)
+{
+	assert_int_equal(share->foreign, 0);
+	assert_true(share->asked > 0);
+	assert_int_equal(share->answered, share->asked);
+	assert_int_equal(share->twice, 0);
+	assert_int_equal(share->unasked, 0);
+}
+
+static void sessions_with_other_rates_and_processes_get_exactly_their_own(void **state)
+{
+	struct child first = child_new(burn), second = child_new(system_calls);
+	unsigned one = add_for_process(999, first.pid), two = add_for_process(2500, second.pid);
+	struct share a, b;
+
+	(void)state;
+	assert_int_not_equal(one, two);
+	child_go(&first);
+	child_go(&second);
+	gather_samples(&g, one, 200);
+	gather_samples(&g, two, 200);
+	gather_rest(&g, 1ull << one | 1ull << two);
+	a = share_of(&g, one, first.pid);
+	b = share_of(&g, two, second.pid);
+	assert_exact(&a);
+	assert_exact(&b);
+	array_for_each (&g.got, it)
+		if (!it->callchain)
+			assert_int_equal(it->period, it->sessions >> one & 1 ? 1001001 : 400000);
+	remove_and_wait(&g, one);
+	remove_and_wait(&g, two);
+	child_end(&first);
+	child_end(&second);
+}
+
+static void equal_sessions_share_the_event_the_sample_and_the_walk(void **state)
+{
+	struct child child = child_new(system_calls);
+	struct hw_sessions_status status;
+	unsigned bits[8];
+	uint64_t all = 0, walks = walks_so_far();
+	struct share share;
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		bits[i] = add_for_process(999, child.pid);
+		all |= 1ull << bits[i];
+	}
+	hw_sessions_status(g.sessions, &status);
+	assert_int_equal(status.sessions, 8);
+	assert_int_equal(status.kernel_events, 1);
+	child_go(&child);
+	gather_samples(&g, bits[0], 300);
+	gather_rest(&g, all);
+	walks = walks_so_far() - walks;
+	for (int i = 0; i < 8; i++) {
+		share = share_of(&g, bits[i], child.pid);
+		assert_exact(&share);
+		assert_true(walks <= share.callchains);
+	}
+	array_for_each (&g.got, it)
+		if (it->sessions != all) /* only at its end, when one stops after the other */
+			assert_true(it->time_ns > g.got.items[g.got.count / 2].time_ns);
+	for (int i = 0; i < 8; i++)
+		remove_and_wait(&g, bits[i]);
+	child_end(&child);
+}
+
+static void one_walk_answers_sessions_of_different_rates(void **state)
+{
+	struct child child = child_new(long_reads);
+	unsigned one = add_for_process(1999, child.pid), two = add_for_process(4999, child.pid);
+	uint64_t walks = walks_so_far(), both = 1ull << one | 1ull << two, shared = 0;
+	struct share a, b;
+
+	(void)state;
+	child_go(&child);
+	gather_samples(&g, two, 600);
+	gather_rest(&g, both);
+	walks = walks_so_far() - walks;
+	a = share_of(&g, one, child.pid);
+	b = share_of(&g, two, child.pid);
+	assert_exact(&a);
+	assert_exact(&b);
+	array_for_each (&g.got, it)
+		shared += it->callchain && it->sessions == both;
+	assert_true(shared > 0);
+	assert_true(walks < a.callchains + b.callchains);
+	assert_true(b.samples > 2 * b.callchains); /* long stays: many samples a walk */
+	remove_and_wait(&g, one);
+	remove_and_wait(&g, two);
+	child_end(&child);
+}
+
+static void storms_leave_nothing_unanswered(void **state)
+{
+	static void (*const what[])(void) = {come_and_go, system_calls};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct child child = child_new(what[i]);
+		unsigned bits[3];
+		struct share share;
+
+		g.got.count = 0;
+		for (unsigned n = 0; n < 3; n++)
+			bits[n] = add_for_process(2999 + 3000 * n, child.pid);
+		child_go(&child);
+		gather_samples(&g, bits[2], 3000);
+		gather_rest(&g, 1ull << bits[0] | 1ull << bits[1] | 1ull << bits[2]);
+		for (int n = 0; n < 3; n++) {
+			share = share_of(&g, bits[n], 0);
+			assert_exact(&share);
+			remove_and_wait(&g, bits[n]);
+		}
+		child_end(&child);
+	}
+}
+
+/* ---- bits ---- */
+
+static int pipe_to_fill;
+
+/* Copies for a while, then sleeps in the same call. */
+static void fill_pipe(void)
+{
+	static char bytes[8 << 20];
+
+	if (write(pipe_to_fill, bytes, sizeof(bytes)) < 0)
+		_exit(1);
+}
+
+static void a_sleeping_task_neither_pins_a_bit_nor_answers_to_its_next_owner(void **state)
+{
+	struct child child, other;
+	unsigned bit, again;
+	size_t before;
+	char sink[65536];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
+	pipe_to_fill = ends[1];
+	child = child_new(fill_pipe);
+	other = child_new(burn);
+	for (int tries = 0;; tries++) {
+		bit = add_for_process(20000, child.pid);
+		if (!tries)
+			child_go(&child);
+		else /* it slept before it was sampled: let it copy more */
+			for (int i = 0; i < 12; i++)
+				assert_true(read(ends[0], sink, sizeof(sink)) > 0);
+		gather_for(&g, 300);
+		if (hw_sessions_owed(g.sessions, bit) == 1)
+			break;
+		assert_true(tries < 20);
+		remove_and_wait(&g, bit);
+	}
+	remove_and_wait(&g, bit);
+	before = g.got.count;
+	again = add_for_process(4999, other.pid);
+	assert_int_equal(again, bit);
+	child_go(&other);
+	for (int i = 0; i < 200; i++) /* the sleeper comes home meanwhile, and goes to sleep again */
+		assert_true(read(ends[0], sink, sizeof(sink)) > 0);
+	gather_samples(&g, again, 200);
+	for (size_t i = before; i < g.got.count; i++)
+		assert_int_equal(g.got.items[i].pid, other.pid);
+	remove_and_wait(&g, again);
+	child_end(&child);
+	child_end(&other);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void no_record_comes_after_remove(void **state)
+{
+	struct child child = child_new(system_calls);
+	size_t count;
+	unsigned bit;
+
+	(void)state;
+	child_go(&child);
+	for (int i = 0; i < 5; i++) {
+		bit = add_for_process(20000, child.pid);
+		gather_samples(&g, bit, 100);
+		usleep(20000); /* something is in the rings */
+		count = g.got.count;
+		hw_sessions_remove(g.sessions, bit);
+		gather_for(&g, 100);
+		assert_int_equal(g.got.count, count);
+		remove_and_wait(&g, bit);
+	}
+	child_end(&child);
+}
+
+static void there_are_63_bits_and_one_line_about_the_64th(void **state)
+{
+	struct hw_session_options options = {
+	    .event = "cpu-clock", .frequency = true, .rate = 99, .filter = HW_SESSION_PROCESSES};
+	struct hw_sessions_status status;
+	struct hw_error err = {0};
+	unsigned bit;
+
+	(void)state;
+	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++)
+		assert_int_equal(hw_sessions_add(g.sessions, &options, &bit, &err), 0);
+	assert_int_equal(hw_sessions_add(g.sessions, &options, &bit, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "63"));
+	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++)
+		hw_sessions_remove(g.sessions, i);
+	gather_for(&g, 300);
+	hw_sessions_status(g.sessions, &status);
+	assert_int_equal(status.sessions, 0);
+	assert_int_equal(status.ending, 0);
+	assert_int_equal(status.kernel_events, 0);
+	options.event = "nonsense";
+	assert_int_equal(hw_sessions_add(g.sessions, &options, &bit, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "nonsense"));
+	options.event = "cpu-clock";
+	assert_int_equal(hw_sessions_add(g.sessions, &options, &bit, &err), 0);
+	assert_int_equal(bit, 0);
+	remove_and_wait(&g, bit);
+}
+
+/* ---- who may see what ---- */
+
+static void become_nobody(void)
+{
+	if (setresgid(nobody, nobody, nobody) || setresuid(nobody, nobody, nobody))
+		_exit(1);
+}
+
+static void burn_as_nobody(void)
+{
+	if (getuid() != nobody) {
+		become_nobody();
+		prctl(PR_SET_DUMPABLE, 1); /* as after an exec */
+	}
+	burn();
+}
+
+static void burn_undumpable(void)
+{
+	if (getuid() != nobody)
+		become_nobody(); /* which makes it undumpable */
+	burn();
+}
+
+static void burn_half_nobody(void)
+{
+	if (geteuid() != nobody) {
+		if (setresgid(nobody, nobody, nobody) || setresuid(nobody, nobody, 0))
+			_exit(1);
+		prctl(PR_SET_DUMPABLE, 1);
+	}
+	burn();
+}
+
+static void a_limited_viewer_sees_only_what_ptrace_would_allow(void **state)
+{
+	struct child open = child_new(burn_as_nobody), closed = child_new(burn_undumpable),
+	             half = child_new(burn_half_nobody), root = child_new(burn);
+	struct hw_session_options options = {.event = "cpu-clock",
+	                                     .frequency = true,
+	                                     .rate = 999,
+	                                     .limited = true,
+	                                     .viewer_uid = nobody,
+	                                     .viewer_gid = nobody};
+	unsigned limited = add(&options, 0), all;
+	struct share seen;
+
+	(void)state;
+	options.limited = false;
+	all = add(&options, 0);
+	child_go(&open);
+	child_go(&closed);
+	child_go(&half);
+	child_go(&root);
+	gather_for(&g, 100);
+	gather_samples(&g, limited, 150);
+	gather_rest(&g, 1ull << limited | 1ull << all);
+	seen = share_of(&g, limited, open.pid);
+	assert_exact(&seen);
+	for (size_t i = 0; i < 3; i++) {
+		pid_t hidden[] = {closed.pid, half.pid, root.pid};
+		unsigned samples = 0;
+
+		array_for_each (&g.got, it)
+			samples += it->pid == (uint32_t)hidden[i] && it->sessions >> all & 1;
+		assert_true(samples > 0); /* they did run, and who may see all saw them */
+	}
+	remove_and_wait(&g, limited);
+	remove_and_wait(&g, all);
+	child_end(&open);
+	child_end(&closed);
+	child_end(&half);
+	child_end(&root);
+}
+
+static void *close_soon(void *unused)
+{
+	usleep(2000);
+	prctl(PR_SET_DUMPABLE, 0);
+	return unused;
+}
+
+/* While one thread is long in the kernel, another makes the process undumpable. */
+static void close_while_reading(void)
+{
+	pthread_t thread;
+
+	if (getuid() != nobody)
+		become_nobody();
+	prctl(PR_SET_DUMPABLE, 1);
+	if (pthread_create(&thread, NULL, close_soon, NULL))
+		_exit(1);
+	long_reads();
+	pthread_join(thread, NULL);
+}
+
+static void what_may_not_be_seen_any_more_comes_without_frames(void **state)
+{
+	struct child child = child_new(close_while_reading);
+	struct hw_session_options options = {.event = "cpu-clock",
+	                                     .frequency = true,
+	                                     .rate = 9999,
+	                                     .limited = true,
+	                                     .viewer_uid = nobody,
+	                                     .viewer_gid = nobody};
+	unsigned limited = add(&options, 0);
+	struct share share;
+
+	(void)state;
+	child_go(&child);
+	for (int i = 0; i < 100; i++) {
+		gather_for(&g, 200);
+		share = share_of(&g, limited, 0);
+		if (share.forbidden > 2)
+			break;
+	}
+	gather_rest(&g, 1ull << limited);
+	share = share_of(&g, limited, child.pid);
+	assert_exact(&share);
+	assert_true(share.forbidden > 2);
+	assert_int_equal(share.frames_forbidden, 0);
+	remove_and_wait(&g, limited);
+	child_end(&child);
+}
+
+static void a_uid_filter_takes_that_users_tasks_only(void **state)
+{
+	struct child other = child_new(burn_as_nobody), root = child_new(burn);
+	struct hw_session_options options = {
+	    .event = "cpu-clock", .frequency = true, .rate = 999, .filter = HW_SESSION_UID, .uid = nobody};
+	unsigned bit = add(&options, 0);
+	struct share share;
+
+	(void)state;
+	child_go(&other);
+	child_go(&root);
+	gather_samples(&g, bit, 100);
+	gather_rest(&g, 1ull << bit);
+	share = share_of(&g, bit, other.pid);
+	assert_exact(&share);
+	remove_and_wait(&g, bit);
+	child_end(&other);
+	child_end(&root);
+}
+
+static char cgroup[128];
+
+static int find_cgroup(const char *root)
+{
+	snprintf(cgroup, sizeof(cgroup), "%s/cgroup.procs", root);
+	if (access(cgroup, R_OK))
+		return -1;
+	snprintf(cgroup, sizeof(cgroup), "%s/homeward-test-%d", root, (int)getpid());
+	return mkdir(cgroup, 0755);
+}
+
+static void burn_in_cgroup(void)
+{
+	static bool moved;
+	char path[192];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/below/cgroup.procs", cgroup);
+	file = moved ? NULL : fopen(path, "we");
+	if (file) {
+		fprintf(file, "%d\n", (int)getpid());
+		fclose(file);
+	}
+	moved = true;
+	burn();
+}
+
+static void a_cgroup_filter_takes_what_is_in_it_or_below_it_only(void **state)
+{
+	struct hw_session_options options = {
+	    .event = "cpu-clock", .frequency = true, .rate = 999, .filter = HW_SESSION_CGROUP};
+	struct child inside, outside;
+	struct share share;
+	struct stat found;
+	char below[192];
+	unsigned bit;
+
+	(void)state;
+	if (find_cgroup("/sys/fs/cgroup/unified") && find_cgroup("/sys/fs/cgroup"))
+		skip();
+	snprintf(below, sizeof(below), "%s/below", cgroup);
+	assert_int_equal(mkdir(below, 0755), 0);
+	assert_int_equal(stat(cgroup, &found), 0);
+	options.cgroup = found.st_ino;
+	inside = child_new(burn_in_cgroup);
+	outside = child_new(burn);
+	bit = add(&options, 0);
+	child_go(&inside);
+	child_go(&outside);
+	gather_samples(&g, bit, 100);
+	gather_rest(&g, 1ull << bit);
+	share = share_of(&g, bit, inside.pid);
+	assert_exact(&share);
+	remove_and_wait(&g, bit);
+	child_end(&inside);
+	child_end(&outside);
+	rmdir(below);
+	rmdir(cgroup);
+}
+
+/* ---- NMI ---- */
+
+#define WATCHED ((char *)0x5afe00000000)
+
+static void write_watched(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	for (int i = 0; i < 100; i++)
+		if (pwrite(fd, WATCHED, 8, 0) != 8)
+			_exit(1);
+}
+
+static void requests_from_nmi_context_are_answered(void **state)
+{
+	struct hw_session_options options = {.rate = 1, .filter = HW_SESSION_PROCESSES};
+	struct hw_sessions_status before, after;
+	struct child child;
+	struct share share;
+	char event[64];
+	unsigned bit;
+
+	(void)state;
+	assert_ptr_equal(mmap(WATCHED, 4096, PROT_READ | PROT_WRITE,
+	                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+	                 WATCHED);
+	memset(WATCHED, 'x', 8);
+	/* The kernel's read of it in write(2) raises #DB, which is NMI context. */
+	snprintf(event, sizeof(event), "breakpoint:%llx:8", (unsigned long long)(uintptr_t)WATCHED);
+	options.event = event;
+	child = child_new(write_watched);
+	hw_sessions_status(g.sessions, &before);
+	bit = add(&options, child.pid);
+	child_go(&child);
+	gather_samples(&g, bit, 10000); /* several for each write */
+	gather_rest(&g, 1ull << bit);
+	hw_sessions_status(g.sessions, &after);
+	share = share_of(&g, bit, child.pid);
+	assert_exact(&share);
+	assert_true(share.asked > 500);
+	assert_int_equal(share.complete, share.callchains);
+	assert_int_equal(after.counters.refused_slot, before.counters.refused_slot);
+	assert_int_equal(after.counters.refused_schedule, before.counters.refused_schedule);
+	assert_true(after.counters.requests - before.counters.requests > 500);
+	assert_int_equal(g.lost, 0);
+	remove_and_wait(&g, bit);
+	child_end(&child);
+	munmap(WATCHED, 4096);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, forget_records)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(sessions_with_other_rates_and_processes_get_exactly_their_own),
+	    TEST(equal_sessions_share_the_event_the_sample_and_the_walk),
+	    TEST(one_walk_answers_sessions_of_different_rates),
+	    TEST(storms_leave_nothing_unanswered),
+	    TEST(a_sleeping_task_neither_pins_a_bit_nor_answers_to_its_next_owner),
+	    TEST(no_record_comes_after_remove),
+	    TEST(there_are_63_bits_and_one_line_about_the_64th),
+	    TEST(a_limited_viewer_sees_only_what_ptrace_would_allow),
+	    TEST(what_may_not_be_seen_any_more_comes_without_frames),
+	    TEST(a_uid_filter_takes_that_users_tasks_only),
+	    TEST(a_cgroup_filter_takes_what_is_in_it_or_below_it_only),
+	    TEST(requests_from_nmi_context_are_answered),
+	};
+
+	need_recording();
+	nobody = 100000 + (uid_t)getpid();
+	return cmocka_run_group_tests(tests, open_once, close_once);
+}
