@@ -108,23 +108,35 @@ static const unsigned int allowed[] = {
     SYS_sysinfo, SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_rt_sigprocmask, SYS_rt_sigreturn,
     SYS_restart_syscall, SYS_exit, SYS_exit_group};
 
+/* libdw asks for the path of what it reads, to look for more files beside it: refused, and it goes on
+ * without. */
+static const unsigned int refused[] = {SYS_readlink, SYS_readlinkat, SYS_open,  SYS_openat,
+                                       SYS_access,   SYS_faccessat,  SYS_getcwd};
+
 #define ALLOWED_COUNT (sizeof(allowed) / sizeof(allowed[0]))
+#define REFUSED_COUNT (sizeof(refused) / sizeof(refused[0]))
 #define LOAD(field)   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define RETURN(what)  BPF_STMT(BPF_RET | BPF_K, (what))
 
 static int filter_system_calls(void)
 {
-	struct sock_filter program[4 + ALLOWED_COUNT + 2] = {
+	struct sock_filter program[4 + ALLOWED_COUNT + REFUSED_COUNT + 3] = {
 	    LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
 	    RETURN(SECCOMP_RET_KILL_PROCESS), LOAD(nr)};
 	struct sock_fprog filter = {.len = sizeof(program) / sizeof(program[0]), .filter = program};
 	size_t at = 4;
 
 	for (size_t i = 0; i < ALLOWED_COUNT; i++) {
-		program[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i],
-		                                             (uint8_t)(ALLOWED_COUNT - i), 0);
+		program[at++] =
+		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i],
+		                                 (uint8_t)(ALLOWED_COUNT - i + REFUSED_COUNT + 1), 0);
+	}
+	for (size_t i = 0; i < REFUSED_COUNT; i++) {
+		program[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i],
+		                                             (uint8_t)(REFUSED_COUNT - i), 0);
 	}
 	program[at++] = (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS);
+	program[at++] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM);
 	program[at++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter))
 		return -errno;
