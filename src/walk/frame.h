@@ -65,24 +65,33 @@ static inline int hw_after_syscall_in_gap(struct hw_walk *w, hw_u64 *rule)
 }
 
 /* mov $15,%rax (or %eax); syscall: a return trampoline without an unwind entry, as in musl. */
-static inline int hw_is_sigreturn(struct hw_walk *w)
+static inline int hw_is_sigreturn(hw_u64 code)
 {
-	hw_u64 code;
-
-	if (hw_read_code(w, w->pc, &code))
-		return 0;
 	return code == 0x0f0000000fc0c748ull || (code & 0xffffffffffffffull) == 0x050f0000000fb8ull;
+}
+
+/*
+ * mov %rbx,%rsp; mov (%rsp),%rdi; test …: glibc's __start_context, which makecontext puts there as the return
+ * address of a coroutine's first function. Its unwind entry begins there, so the byte before is in a gap.
+ */
+static inline int hw_is_context_start(const struct hw_walk *w, hw_u64 code)
+{
+	return !(w->flags & HW_WALK_EXACT) && code == 0x48243c8b48dc8948ull;
 }
 
 static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
 {
-	hw_u64 rule;
+	hw_u64 rule, code;
 	int r;
 
 	if (hw_after_syscall_in_gap(w, &rule))
 		return hw_step(w, rule);
-	if (hw_is_sigreturn(w))
-		return hw_step_signal(w, 0);
+	if (!hw_read_code(w, w->pc, &code)) {
+		if (hw_is_sigreturn(code))
+			return hw_step_signal(w, 0);
+		if (hw_is_context_start(w, code))
+			return hw_step(w, HW_RULE(HW_RULE_END, 0, 0));
+	}
 	r = hw_step_frame_pointer(w);
 	w->guess_reason = reason;
 	return r;

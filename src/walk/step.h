@@ -63,12 +63,17 @@ static inline void hw_forget(struct hw_walk *w, hw_u32 reg)
 	w->saved &= ~(1u << reg);
 }
 
-/* Leave the frame: the caller's pc and rsp are known, of the rest only what is saved or preserved. */
+/*
+ * Leave the frame: the caller's pc and rsp are known, of the rest only what is saved or preserved. Where the
+ * task stood, the other registers are as they were: a caller whose rule needs one is assembly that knows its
+ * callee.
+ */
 static inline void hw_enter_caller(struct hw_walk *w, hw_u64 pc, hw_u64 rsp)
 {
 	w->pc = pc;
 	w->reg[HW_REG_RSP] = rsp;
-	w->known &= HW_REGS_PRESERVED;
+	if (!(w->flags & HW_WALK_EXACT))
+		w->known &= HW_REGS_PRESERVED;
 	w->known |= 1u << HW_REG_RSP;
 	w->saved &= w->known & ~(1u << HW_REG_RSP);
 	w->flags = 0;
@@ -194,6 +199,9 @@ static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 		if (hw_read_stack(w, ra_at, &pc))
 			return HW_STEP_STACK;
 	}
+	if (!pc) /* nothing calls from there: Go's goroutines begin so, and others (elfutils' libdwfl agrees)
+	          */
+		return HW_STEP_END;
 	hw_enter_caller(w, pc, cfa);
 	if (rule >> 32)
 		hw_follow_saved(w, rule, kind == HW_RULE_DEREF_BASE ? base + 8 : cfa);
@@ -217,6 +225,7 @@ static inline int hw_step_frame_pointer(struct hw_walk *w)
 	w->need = rbp + 8;
 	if (hw_read_stack(w, rbp + 8, &pc))
 		return HW_STEP_STACK;
+	w->flags = 0; /* a guess: nothing is known of the other registers */
 	hw_enter_caller(w, pc, rbp + 16);
 	hw_saved_at(w, HW_REG_RBP, rbp);
 	w->flags = HW_WALK_GUESSED;

@@ -104,6 +104,9 @@ static enum hw_end_reason unreadable(const struct hw_walk *w, const struct hw_wa
 
 	if (!input->read_stack && w->need + sizeof(hw_u64) > end && w->need < limit)
 		return HW_END_SHORT_COPY;
+	if (!input->read_stack && w->unreadable_reason == HW_END_UNREADABLE && !(w->need >> 47))
+		return HW_END_SHORT_COPY; /* by table, and no garbage: another stack, of which there is no
+		                             copy */
 	return (enum hw_end_reason)w->unreadable_reason;
 }
 
