@@ -12,6 +12,7 @@
 #include "capture/finished.h"
 #include "capture/internal.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "capture/seen.h"
 #include "perfdata/records.h"
 
+#define THREADS_TRIED   4
 #define QUEUE_BYTES_MAX (64u << 20)
 
 struct item {
@@ -62,13 +64,39 @@ struct hw_loader {
 	struct hw_seen *seen; /* of the reader's thread */
 };
 
-static int open_mapped(uint32_t pid, uint64_t start, uint64_t end)
+static int open_mapped_by(uint32_t tid, uint64_t start, uint64_t end)
 {
 	char path[96];
 
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", tid, (unsigned long long)start,
 	         (unsigned long long)end);
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* A process whose first thread is gone shows its mappings by the others only. */
+static int open_mapped(uint32_t pid, uint64_t start, uint64_t end)
+{
+	int fd = open_mapped_by(pid, start, end), left = THREADS_TRIED;
+	struct dirent *entry;
+	char path[32];
+	uint32_t tid;
+	DIR *threads;
+
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	threads = opendir(path);
+	if (!threads)
+		return -1;
+	while (fd < 0 && left && (entry = readdir(threads))) {
+		tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+		if (!tid || tid == pid)
+			continue;
+		fd = open_mapped_by(tid, start, end);
+		left--;
+	}
+	closedir(threads);
+	return fd;
 }
 
 /* Does the kernel know the file open at fd by this key? */
