@@ -6,8 +6,9 @@ PREFIX ?= /usr/local
 TESTS ?=
 BENCH ?=
 STACKS ?= 20000
+ZOO ?=
 
-.PHONY: all demo check check-readers bench truth fuzz lint model stress install clean help
+.PHONY: all demo check check-readers bench truth fuzz lint model stress zoo install clean help
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -27,6 +28,9 @@ bench: setup-check setup-bench all ## measure this machine; WRITE=1 makes docs/p
 
 truth: setup-check all ## compare STACKS (20000) recorded walks with libdwfl's, frame by frame
 	@HW_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 python3 tests/truth/truth.py $(STACKS)
+
+zoo: setup-zoo all ## record every hard program there is, and say what was seen of it: a table
+	@BUILD=$(abspath $(BUILD)) tests/zoo/run $(ZOO)
 
 fuzz: setup-fuzz ## fuzz the walk and the readers of files: FUZZ_SECONDS each (60)
 	@scripts/fuzz

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""The zoo: each hard program, how to build and start it, and what must be seen of it.
+
+Builds and runs happen in a scratch directory. In commands {p} is the directory of the sources and {s} how many
+seconds to run. What a walk may end with besides "complete" is listed with the reason why it cannot be complete;
+everything else counts as a failure above a thousandth of the samples.
+"""
+
+from dataclasses import dataclass, field
+
+C = "gcc -O2 -g -fomit-frame-pointer -fno-stack-protector -pthread -D_GNU_SOURCE"
+PLAIN = ("main", "first", "second", "third", "burn_until_the_end")
+EXEC = "a sample inside execve has no stack of the new program"
+
+
+@dataclass
+class Program:
+    name: str
+    run: str                      # shell command; what it becomes by exec is recorded
+    build: str = ""               # shell command
+    sees: tuple = ()              # functions, outermost first, with others between them
+    share: float = 0.5            # of samples with a user stack that must show all of sees
+    complete: float = 0.999       # of answered samples; None: cannot be complete at all
+    may_end: dict = field(default_factory=dict)   # reason: why
+    refused: str = ""             # nearly no sample may ask, for this reason
+    needs: tuple = ()             # tools, "root", "swap"
+    seconds: float = 2
+    least: int = 300              # samples
+    quick: bool = False           # part of make check
+    rate: int = 1999
+    says: str = ""                # regular expression with a number in its standard output …
+    at_least: float = 0           # … and that number a second, at least, when not quick
+
+
+def c(name, arguments="", options="", **more):
+    """A program of one C file."""
+    source = name.split("-")[0]
+    return Program(name=name, build=f"{C} {options} -o {name} {{p}}/{source}.c -ldl",
+                   run=f"./{name} {{s}} {arguments}", **more)
+
+
+def plain(name, options="", then="", run="./{n} {s}", compiler=C, **more):
+    """The plain program, built or started in another way."""
+    build = f"{compiler} {options} -o {name} {{p}}/plain.c" + (f" && {then.format(n=name)}" if then else "")
+    more.setdefault("sees", PLAIN)
+    return Program(name=name, build=build, run=run.replace("{n}", name), **more)
+
+
+DEEP = {"short-copy": "until its table is there, only a part of so deep a stack can be copied"}
+MUSL = {"gap": "what musl calls main from has neither unwind entries nor frame pointers"}
+STORM = {"exec": EXEC, "miss": "the process was gone before its file could be opened"}
+
+PROGRAMS = [
+    # languages
+    Program("c++", build="g++ -O2 -g -fomit-frame-pointer -o c++ {p}/cxx.cc", run="./c++ {s}", quick=True,
+            sees=("main", "catch_and_throw_again", "throw_deep", "throw_deep"), share=0.8),
+    Program("rust", build="rustc -O -g --edition 2021 -o rust {p}/rust.rs", run="./rust {s}", needs=("rustc",),
+            sees=("main", "rust::main", "area"), share=0.5),
+    Program("go", build="GO111MODULE=off GOCACHE=$PWD/cache go build -o goes {p}/goes.go", run="./goes {s}",
+            needs=("go",), sees=("runtime.goexit", "main.work", "main.deep"), share=0.3, complete=0.9, may_end={
+                "no-mapping": "Go does not mark its outermost functions; what stands above them is old memory"}),
+    Program("python", run="/usr/bin/python3 {p}/script.py {s}", needs=("/usr/bin/python3",), quick=True,
+            sees=("_start", "Py_BytesMain", "_PyEval_EvalFrameDefault"), share=0.5),
+    Program("perl", run="perl {p}/script.pl {s}", needs=("perl",), sees=("_start", "perl_run", "Perl_runops"),
+            share=0.5, quick=True),
+    Program("node", run="node --perf-basic-prof {p}/script.js {s}", needs=("node",), complete=0.99, seconds=3,
+            sees=("main", "node::Start", "fib"), share=0.2, may_end={
+                "anonymous": "machine code in the middle of building its frame",
+                "gap": "embedded builtins without unwind entries, in the middle of building their frame"}),
+    Program("java", build="javac -d . {p}/Jumps.java", seconds=4,
+            run="java -XX:+PreserveFramePointer -XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit -cp . Jumps {s}", needs=("javac", "java"),
+            complete=0, sees=("Jumps.fib",), share=0.2, may_end={
+                "anonymous": "the interpreter calls compiled code with a return address that follows no call, which a "
+                             "guess by frame pointer does not believe"}),
+    Program("bash", run="bash -c 'end=$((SECONDS + {s})); while ((SECONDS < end)); do x=$((x + 1)); done'",
+            sees=("_start", "main"), share=0.9),
+
+    # calls that are not plain calls
+    c("signals", sees=("main", "work", "on_timer", "on_user"), share=0.1, quick=True, complete=0.9, may_end={
+        "short-copy": "until its table is there, the copy is of one stack only"}),
+    c("sorting", sees=("main", "sort_once", "qsort", "compare"), share=0.8),
+    c("coroutines", sees=("body", "deeper", "deeper", "turn", "burn"), share=0.8, quick=True),
+    c("recursion", sees=("again", "again", "burn"), share=0.9, complete=None, may_end={
+        "truncated": "deeper than the limit of frames"}),
+    Program("plt", run="{w}/pltcall {s}", sees=("main",), share=0.9),
+    Program("plt-ibt", run="{w}/pltcall_ibt {s}", sees=("main",), share=0.9),
+    Program("vdso", run="{w}/vdso {s}", sees=("main",), share=0.9),
+    Program("deep-200", run="{w}/deep 200 2 {s}", sees=("f800", "f900", "f999"), share=0.9),
+    Program("openssl-aes", run="openssl speed -seconds 2 -bytes 16384 -evp aes-256-gcm", needs=("openssl",),
+            sees=("__libc_start_main", "EVP_"), share=0.5),
+    Program("openssl-sha", run="openssl speed -seconds 1 -bytes 16384 sha256 sha512", needs=("openssl",),
+            sees=("__libc_start_main",), share=0.9),
+    Program("openssl-rsa", run="openssl speed -seconds 1 rsa2048", needs=("openssl",), sees=("__libc_start_main", "BN_mod_exp"),
+            share=0.3, complete=0.99, may_end={"unfit": "bn_mul_mont's rule multiplies: *(rsp + 8 * r9 + 8) + 8"}),
+    Program("openssl-ec", run="openssl speed -seconds 1 ecdsap256", needs=("openssl",), sees=("__libc_start_main", "EC_POINT_mul"),
+            share=0.3, complete=0.99, may_end={"unfit": "bn_mul_mont's rule multiplies: *(rsp + 8 * r9 + 8) + 8"}),
+    Program("openssl-chacha", run="openssl speed -seconds 2 -bytes 16384 -evp chacha20-poly1305", needs=("openssl",),
+            sees=("__libc_start_main", "EVP_"), share=0.5),
+    Program("plugins", build=f"{C} -fPIC -shared -o plugin-a.so {{p}}/plugin.c && {C} -O1 -fPIC -shared -o plugin-b.so "
+            f"{{p}}/plugin.c && {C} -o plugins {{p}}/plugins.c -ldl", run="./plugins {s}",
+            sees=("main", "plugin_work", "called_back"), share=0.3),
+    c("jit-rbp", "rbp", sees=("main", "called_back", "burn"), share=0.9),
+    c("jit-none", "none", sees=("called_back", "burn"), share=0.9, complete=None, may_end={
+        "anonymous": "machine code without tables and without a frame pointer"}),
+
+    # stacks
+    c("paged-anonymous", "anonymous", sees=("deep", "deep", "burn"), share=0.9, needs=("root", "swap"), may_end=DEEP,
+      complete=0.98),
+    c("paged-file", "file", sees=("deep", "deep", "burn"), share=0.9, may_end=DEEP, complete=0.98),
+    c("user_faults", sees=("deep", "burn"), share=0.9, complete=None, needs=("root",), may_end={
+        "may-block": "a page that another thread answers for, by userfaultfd"}),
+
+    # processes and threads
+    Program("storm-fork", run="{w}/spawn {s} 2 fork", says=r"spawned (\d+)", at_least=1000, may_end=STORM),
+    Program("storm-exec", run="{w}/spawn {s} 2 exec", says=r"spawned (\d+)", may_end=STORM, complete=0.5),
+    Program("storm-vfork", build=f"{C} -static -o spawn-static {{p}}/../../workloads/spawn.c "
+            "{p}/../../workloads/chain.c", run="./spawn-static {s} 2 vfork", says=r"spawned (\d+)", at_least=500,
+            may_end=STORM, complete=0.5),
+    Program("storm-posix-spawn", build=f"{C} -static -o posix_spawns {{p}}/posix_spawns.c", run="./posix_spawns {s}",
+            says=r"processes (\d+)", at_least=500, may_end=STORM, complete=0.5),
+    c("brief_threads", says=r"threads (\d+)", at_least=1000, quick=True),
+    c("leader_gone", sees=("go_on", "burn"), share=0.9, quick=True),
+    c("many_threads", "10000", sees=("run", "work", "burn"), share=0.3, seconds=5),
+    c("killed", sees=("main", "read_long"), share=0.5),
+    Program("long-stays", run="{w}/longread {s}", sees=("main",), share=0.9),
+    c("page_faults", sees=("main", "touch_all"), share=0.5),
+    c("ring_worker", complete=None, least=50, may_end={}),
+
+    # ways to be built
+    plain("static", "-static"),
+    plain("static-pie", "-static-pie -fPIE", quick=True),
+    plain("stripped", then="strip {n}", sees=(), quick=True),
+    plain("no-sections", then="llvm-strip --strip-sections {n}", sees=(), needs=("llvm-strip",)),
+    plain("debug-frame", "-fno-asynchronous-unwind-tables", sees=("main", "first", "second", "third")),
+    plain("musl", compiler="musl-gcc -O2 -g -fomit-frame-pointer", needs=("musl-gcc",), complete=None, may_end=MUSL),
+    plain("musl-static", "-static", compiler="musl-gcc -O2 -g -fomit-frame-pointer", needs=("musl-gcc",),
+          complete=None, may_end=MUSL),
+    plain("32-bit", "-m32", sees=(), complete=None, refused="32-bit", needs=("gcc -m32",)),
+
+    # ways to be there
+    plain("deleted", run="sh -c '(sleep 0.2; rm {n}) & exec ./{n} {s}'", sees=("__libc_start_main",)),
+    plain("replaced", run="sh -c '(sleep 0.2; mv {n} {n}.away; cp /bin/true {n}; strip {n}.away) & exec ./{n} {s}'",
+          sees=()),
+    Program("memfd", build=f"{C} -o plain {{p}}/plain.c && {C} -o from_memory {{p}}/from_memory.c",
+            run="./from_memory ./plain {s}", sees=("__libc_start_main",), quick=True),
+    plain("overlay", sees=("__libc_start_main",), needs=("root",), run="unshare -m sh -c 'mkdir -p lower upper work all; mount -t tmpfs none upper;"
+          " mkdir upper/u upper/w; cp {n} lower; mount -t overlay -o lowerdir=lower,upperdir=upper/u,workdir=upper/w "
+          "none all && exec all/{n} {s}'", quick=True),
+    plain("namespaces", sees=("__libc_start_main",), needs=("root",), run="unshare -mpf --mount-proc sh -c 'mkdir -p other; "
+          "mount -t tmpfs none other; cp {n} other/inside; exec other/inside {s}'"),
+]
