@@ -88,7 +88,7 @@ int hw_loader_push(struct hw_loader *loader, const void *item, size_t size);
 /* A record of the side band: mappings are remembered, for misses of processes that are gone when they come.
  */
 void hw_loader_saw(struct hw_loader *loader, const struct perf_event_header *record);
-/* How many items were handed over, and how many of these are done: in the same order. */
+/* How many items were handed over, and how many of the first of these are done. */
 uint64_t hw_loader_pushed(struct hw_loader *loader);
 uint64_t hw_loader_handled(struct hw_loader *loader);
 /* Wait until everything handed over is done. */

@@ -2,8 +2,8 @@
 /*
  * The loader: from files to tables, on a thread of its own so that compiling never keeps the rings waiting.
  *
- * One queue, first in first out: a miss is reported before the first walk that it stopped, so when the
- * loader comes to an unfinished walk, everything that was asked for before it has been tried.
+ * One queue, first in first out: a miss is reported before the first walk that it stopped. But that walk, and
+ * others that it stopped, may be read from another CPU's ring before the miss; then they wait a little.
  *
  * Whoever could make us compile file B under the key of file A would poison A for the whole machine, by
  * remapping between the miss and the open. So the file that was opened is mapped into ourselves, and its
@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/seen.h"
@@ -25,9 +26,12 @@
 
 #define THREADS_TRIED   4
 #define QUEUE_BYTES_MAX (64u << 20)
+#define WAIT_MAX_NS     300000000ull
 
 struct item {
 	struct item *next;
+	uint64_t number;   /* in the order in which they came */
+	uint64_t until_ns; /* of one that waits for a table */
 	size_t size;
 	int fd; /* of a miss: opened at once, its process may not live long; -1: none */
 	uint64_t bytes[];
@@ -55,9 +59,11 @@ struct hw_loader {
 	pthread_mutex_t lock;
 	pthread_cond_t wake, idle;
 	struct item *first, **last;
+	struct item *waiting; /* walks whose table was asked for and has not come */
 	size_t queued_bytes;
 	bool busy, quit;
-	uint64_t finished, misses, pushed, handled;
+	uint64_t finished, misses, pushed;
+	uint64_t busy_number;       /* of the item in work */
 	struct hw_finished *recent; /* walks for sessions that come late */
 	array_of(struct known_build_id) build_ids;
 	array_of(struct asked) answers;
@@ -187,16 +193,21 @@ static int read_code(void *context, uint64_t address, uint64_t *eight_bytes)
 	return reader->fd >= 0 && pread(reader->fd, eight_bytes, 8, (off_t)address) == 8 ? 0 : -1;
 }
 
-/* The table for a mapping of an unfinished walk; *missed: it was asked for and never came. */
+enum missed {
+	MISSED_NOT_YET = 1,    /* asked for, no answer */
+	MISSED_THROWN_OUT = 2, /* was there, and is not any more */
+};
+
+/* The table for a mapping of an unfinished walk; *missed: why there is none that should be. */
 static const struct hw_table *table_of(const struct hw_loader *loader, const struct hw_mapping *m,
-                                       bool *missed)
+                                       unsigned *missed)
 {
 	const struct hw_table *table = NULL;
 	size_t i;
 
 	if (m->kind == HW_MAPPING_TABLE) {
 		table = hw_tables_find(loader->tables, m->slot, m->serial);
-		*missed |= !table; /* thrown out meanwhile */
+		*missed |= table ? 0 : MISSED_THROWN_OUT;
 		return table;
 	}
 	if (m->kind != HW_MAPPING_MISS)
@@ -207,7 +218,10 @@ static const struct hw_table *table_of(const struct hw_loader *loader, const str
 	if (i)
 		table = hw_tables_find(loader->tables, loader->answers.items[i - 1].slot,
 		                       loader->answers.items[i - 1].serial);
-	*missed |= !table && !(i && !loader->answers.items[i - 1].serial);
+	if (!i)
+		*missed |= MISSED_NOT_YET;
+	else if (!table && loader->answers.items[i - 1].serial)
+		*missed |= MISSED_THROWN_OUT;
 	return table;
 }
 
@@ -242,7 +256,8 @@ static void give_up(struct hw_loader *loader, const struct hw_unfinished *u, boo
 	              HW_END_MISS, keep);
 }
 
-static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u, size_t size)
+/* -EAGAIN, unless it is the last try: a table that it needs may come yet. */
+static int finish_walk(struct hw_loader *loader, const struct hw_unfinished *u, size_t size, bool last)
 {
 	const uint64_t *ips_in = (const uint64_t *)(u + 1);
 	const uint8_t *stack = (const uint8_t *)(ips_in + u->ip_count);
@@ -253,15 +268,15 @@ static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u,
 	uint64_t ips[HW_FRAMES_MAX];
 	struct hw_walk walk = u->walk;
 	enum hw_end_reason reason;
-	bool missed = false;
+	unsigned missed = 0;
 
 	if (u->ip_count > HW_FRAMES_MAX ||
 	    size < sizeof(*u) + u->ip_count * 8ull + u->mapping_count * sizeof(*m) + u->stack_size)
-		return;
+		return 0;
 	mappings = calloc(u->mapping_count + 1, sizeof(*mappings));
 	if (!mappings) {
 		give_up(loader, u, true);
-		return;
+		return 0;
 	}
 	for (uint32_t i = 0; i < u->mapping_count; i++) {
 		mappings[i].start = m[i].start;
@@ -279,51 +294,107 @@ static void finish_walk(struct hw_loader *loader, const struct hw_unfinished *u,
 	walk.depth = u->ip_count;
 	walk.depth_max = HW_FRAMES_MAX;
 	reason = hw_walker_walk(&walk, &input, ips);
-	if (missed && reason == HW_END_NO_TABLE)
-		reason = HW_END_MISS;
 	if (reader.fd >= 0)
 		close(reader.fd);
 	free(mappings);
+	if (reason == HW_END_NO_TABLE && missed & MISSED_NOT_YET && !last)
+		return -EAGAIN;
+	if (reason == HW_END_NO_TABLE && missed)
+		reason = HW_END_MISS;
 	loader->finished++;
 	emit_finished(loader, u, ips, walk.depth, reason, true);
+	return 0;
 }
 
-static void handle(struct hw_loader *loader, const struct item *item)
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+/* 0, or -EAGAIN: it has to wait for a table. */
+static int handle(struct hw_loader *loader, const struct item *item)
 {
 	const struct hw_ring_prefix *prefix = (const void *)item->bytes;
 
 	if (prefix->kind == HW_RING_MISS && item->size >= sizeof(struct hw_miss))
 		answer_miss(loader, (const void *)item->bytes, item->fd);
 	else if (prefix->kind == HW_RING_UNFINISHED && item->size >= sizeof(struct hw_unfinished))
-		finish_walk(loader, (const void *)item->bytes, item->size);
+		return finish_walk(loader, (const void *)item->bytes, item->size, now_ns() >= item->until_ns);
 	else if (prefix->kind == HW_RING_LATE && item->size >= sizeof(struct hw_late))
 		hand_out_again(loader, (const void *)item->bytes);
+	return 0;
+}
+
+/* Walks that wait go first in the queue again. */
+static void requeue_waiting(struct hw_loader *loader)
+{
+	struct item **end = &loader->waiting;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = loader->first;
+	if (!loader->first && loader->waiting)
+		loader->last = end;
+	loader->first = loader->waiting;
+	loader->waiting = NULL;
+}
+
+/* The next item, waiting for it; NULL: quit. With the lock. */
+static struct item *next_item(struct hw_loader *loader)
+{
+	struct item *item;
+
+	while (!loader->first && !(loader->quit && !loader->waiting)) {
+		struct timespec soon;
+
+		clock_gettime(CLOCK_MONOTONIC, &soon);
+		soon.tv_nsec += 20000000;
+		soon.tv_sec += soon.tv_nsec / 1000000000;
+		soon.tv_nsec %= 1000000000;
+		if (!loader->waiting)
+			pthread_cond_wait(&loader->wake, &loader->lock);
+		else if (pthread_cond_timedwait(&loader->wake, &loader->lock, &soon) == ETIMEDOUT &&
+		         !loader->first)
+			requeue_waiting(loader);
+	}
+	item = loader->first;
+	if (!item)
+		return NULL;
+	loader->first = item->next;
+	if (!loader->first)
+		loader->last = &loader->first;
+	loader->busy = true;
+	loader->busy_number = item->number;
+	return item;
 }
 
 static void *run(void *argument)
 {
 	struct hw_loader *loader = argument;
+	size_t answered = 0;
 	struct item *item;
+	int r;
 
 	pthread_mutex_lock(&loader->lock);
-	for (;;) {
-		while (!loader->first && !loader->quit)
-			pthread_cond_wait(&loader->wake, &loader->lock);
-		item = loader->first;
-		if (!item)
-			break;
-		loader->first = item->next;
-		if (!loader->first)
-			loader->last = &loader->first;
-		loader->queued_bytes -= item->size;
-		loader->busy = true;
+	while ((item = next_item(loader))) {
 		pthread_mutex_unlock(&loader->lock);
-		handle(loader, item);
-		free(item);
+		r = handle(loader, item);
 		pthread_mutex_lock(&loader->lock);
 		loader->busy = false;
-		loader->handled++;
-		if (!loader->first)
+		if (r) {
+			item->next = loader->waiting;
+			loader->waiting = item;
+		} else {
+			loader->queued_bytes -= item->size;
+			free(item);
+		}
+		if (loader->answers.count != answered)
+			requeue_waiting(loader);
+		answered = loader->answers.count;
+		if (!loader->first && !loader->waiting)
 			pthread_cond_broadcast(&loader->idle);
 	}
 	pthread_mutex_unlock(&loader->lock);
@@ -353,34 +424,43 @@ int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
 			item->fd = hw_seen_open(loader->seen, miss->pid, miss->start, miss->end);
 	}
 	item->size = size;
+	item->number = ++loader->pushed;
+	item->until_ns = now_ns() + WAIT_MAX_NS;
 	memcpy(item->bytes, data, size);
 	*loader->last = item;
 	loader->last = &item->next;
 	loader->queued_bytes += size;
-	loader->pushed++;
 	pthread_cond_signal(&loader->wake);
 	pthread_mutex_unlock(&loader->lock);
 	return 0;
 }
 
-static uint64_t read_locked(struct hw_loader *loader, const uint64_t *counter)
-{
-	uint64_t value;
-
-	pthread_mutex_lock(&loader->lock);
-	value = *counter;
-	pthread_mutex_unlock(&loader->lock);
-	return value;
-}
-
 uint64_t hw_loader_pushed(struct hw_loader *loader)
 {
-	return read_locked(loader, &loader->pushed);
+	uint64_t pushed;
+
+	pthread_mutex_lock(&loader->lock);
+	pushed = loader->pushed;
+	pthread_mutex_unlock(&loader->lock);
+	return pushed;
 }
 
 uint64_t hw_loader_handled(struct hw_loader *loader)
 {
-	return read_locked(loader, &loader->handled);
+	uint64_t oldest;
+
+	pthread_mutex_lock(&loader->lock);
+	oldest = loader->pushed + 1;
+	if (loader->busy && loader->busy_number < oldest)
+		oldest = loader->busy_number;
+	for (const struct item *item = loader->waiting; item; item = item->next)
+		if (item->number < oldest)
+			oldest = item->number;
+	for (const struct item *item = loader->first; item; item = item->next)
+		if (item->number < oldest)
+			oldest = item->number;
+	pthread_mutex_unlock(&loader->lock);
+	return oldest - 1;
 }
 
 void hw_loader_saw(struct hw_loader *loader, const struct perf_event_header *record)
@@ -391,7 +471,7 @@ void hw_loader_saw(struct hw_loader *loader, const struct perf_event_header *rec
 void hw_loader_drain(struct hw_loader *loader)
 {
 	pthread_mutex_lock(&loader->lock);
-	while (loader->first || loader->busy)
+	while (loader->first || loader->waiting || loader->busy)
 		pthread_cond_wait(&loader->idle, &loader->lock);
 	pthread_mutex_unlock(&loader->lock);
 }
@@ -490,6 +570,7 @@ int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const c
 {
 	struct hw_compiler_options options = {.cache_directory = cache_directory};
 	struct hw_loader *loader = calloc(1, sizeof(*loader));
+	pthread_condattr_t monotonic;
 	int r;
 
 	if (!loader)
@@ -500,7 +581,10 @@ int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const c
 	loader->context = context;
 	loader->last = &loader->first;
 	pthread_mutex_init(&loader->lock, NULL);
-	pthread_cond_init(&loader->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&loader->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pthread_cond_init(&loader->idle, NULL);
 	loader->recent = hw_finished_new();
 	loader->seen = hw_seen_new();

@@ -256,7 +256,7 @@ def test_programs_that_live_shortly_are_complete_from_the_first():
     shutil.copy(hw.workload("spawn"), "spawn-copy")
     hw.record("-q", "-e", "context-switches", "-c", 1, "--", os.path.abspath("spawn-copy"), 2, 1, "fork")
     account = hw.stats("test.data")
-    assert account["asked"] > 200 and account["answered"] == account["asked"], account
+    assert account["asked"] > 30 and account["answered"] == account["asked"], account
     assert share(account["complete"], account["answered"]) >= 0.97, account
 
 
@@ -267,7 +267,7 @@ def test_other_events_are_sampled_and_their_stacks_complete():
                            ("task-clock", [hw.workload("deep"), 20, 1, 1])):
         hw.record("-q", "-e", event, "-c", 1000000 if event == "task-clock" else 1, "--", *command)
         account = hw.stats("test.data")
-        assert account["asked"] > 100, (event, account)
+        assert account["asked"] > 30, (event, account)
         assert share(account["answered"], account["asked"]) >= 0.99, (event, account)
         assert share(account["complete"], account["answered"]) >= 0.95, (event, account)
         assert event in hw.run("report", "test.data").stdout, event
