@@ -8,7 +8,7 @@ BENCH ?=
 STACKS ?= 20000
 ZOO ?=
 
-.PHONY: all demo check check-readers bench truth fuzz lint model stress zoo install clean help
+.PHONY: all demo check check-perf check-readers bench truth fuzz lint model stress zoo install clean help
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -22,6 +22,9 @@ check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites o
 
 check-readers: setup-readers all ## have other programs read every export: pprof, speedscope, Firefox Profiler, hotspot
 	@BUILD=$(BUILD) tests/readers/check.py
+
+check-perf: all ## compare with perf 7.3 (Debian), which is downloaded; needs root
+	@BUILD=$(BUILD) tests/perf/check_perf.py
 
 bench: setup-check setup-bench all ## measure this machine; WRITE=1 makes docs/performance.md anew, BENCH="cost start" some
 	@BUILD=$(BUILD) scripts/bench $(if $(WRITE),--write) $(BENCH)

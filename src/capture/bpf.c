@@ -176,6 +176,7 @@ static void get_status(const struct hw_capture *opened, struct hw_capture_status
 	status->misses = all.misses;
 	status->finished = all.finished;
 	status->lost_side_band = all.lost_side_band;
+	status->pending = all.pending;
 }
 
 const struct hw_backend hw_backend_bpf = {

@@ -50,6 +50,8 @@ struct hw_capture_status {
 	uint64_t tables, table_rows, table_bytes;  /* loaded now */
 	uint64_t table_failures, misses, finished; /* finished: walks that user space ended */
 	uint64_t lost_side_band;
+	uint64_t
+	    pending; /* walks under way in user space: their records will be older than those delivered */
 };
 
 /*

@@ -511,6 +511,7 @@ void hw_sessions_status(const struct hw_sessions *s, struct hw_sessions_status *
 	status->misses = hw_loader_misses(s->loader);
 	status->finished = hw_loader_finished(s->loader);
 	status->lost_side_band = hw_side_band_lost(s->band);
+	status->pending = hw_loader_pushed(s->loader) - hw_loader_handled(s->loader);
 	status->sessions = (unsigned)__builtin_popcountll(s->live);
 	status->ending = (unsigned)__builtin_popcountll(s->ended | s->unread | s->unhandled);
 	status->kernel_events = hw_shared_events_count(&s->events);

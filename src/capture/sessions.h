@@ -129,6 +129,7 @@ struct hw_sessions_status {
 	uint64_t tables, table_rows, table_bytes;  /* loaded now */
 	uint64_t table_failures, misses, finished; /* finished: walks that user space ended */
 	uint64_t lost_side_band;
+	uint64_t pending;       /* things handed to the loader that are not done */
 	unsigned sessions;      /* bits in use */
 	unsigned ending;        /* bits of removed sessions that cannot be given out yet */
 	unsigned kernel_events; /* shared events, of one descriptor per CPU each */

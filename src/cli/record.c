@@ -68,13 +68,19 @@ static void keep_truth(void *context, const struct hw_unfinished *walk, size_t s
 	hw_truth_keep(((struct recorder *)context)->truth, walk, size);
 }
 
-/* Everything was read once: say so in the file, and let it be seen. */
+/*
+ * Everything was read once: say so in the file, and let it be seen. Not while older records may still come
+ * from walks that user space finishes: readers sort by these rounds.
+ */
 static int end_round(struct recorder *recorder, struct hw_error *err)
 {
-	int r;
+	struct hw_capture_status status;
+	int r = 0;
 
+	hw_capture_status(recorder->capture, &status);
 	pthread_mutex_lock(&recorder->writer_lock);
-	r = hw_writer_round(recorder->writer, err);
+	if (!status.pending)
+		r = hw_writer_round(recorder->writer, err);
 	if (!r)
 		r = hw_writer_flush(recorder->writer, err);
 	pthread_mutex_unlock(&recorder->writer_lock);

@@ -123,7 +123,7 @@ static int put_clock(struct hw_bytes *bytes, const struct hw_machine *machine)
 /* Version, type (zstd), level, ratio, and how many bytes one compressed record may hold. */
 static int put_compression(struct hw_bytes *bytes, const struct hw_writer_options *options)
 {
-	const uint32_t words[5] = {1, 1, (uint32_t)options->compression_level, 1, 2 * HW_RECORD_SIZE_MAX};
+	const uint32_t words[5] = {1, 1, (uint32_t)options->compression_level, 1, 131072};
 
 	return options->compression_level ? hw_bytes_put(bytes, words, sizeof(words)) : -ENOENT;
 }
