@@ -4,16 +4,25 @@
 #include <linux/perf_event.h>
 #include <string.h>
 
+#define FRESH_CONTEXTS 256
+
+/* The context of a thread as of a number of process events: most samples are of threads seen just before. */
+struct fresh_context {
+	uint32_t pid, tid, id;
+	size_t next_event; /* of the timeline, plus one; 0: free */
+};
+
 struct builder {
 	struct hw_profile *profile;
 	struct hw_filter *filter;
 	unsigned details;
 	struct hw_frame_list frames;
 	array_of(uint8_t) verdicts; /* of the filter's patterns, by stack id: 0 not tried yet, 1 no, 2 yes */
+	struct fresh_context fresh[FRESH_CONTEXTS];
 };
 
 /* The id of the sample's thread under its present names; -ENOMEM, or -ENODATA if the filter is against it. */
-static int find_context(struct builder *builder, const struct hw_sample *sample, uint32_t *id)
+static int name_context(struct builder *builder, const struct hw_sample *sample, uint32_t *id)
 {
 	struct hw_profile *profile = builder->profile;
 	struct hw_context context = {.pid = sample->pid, .tid = sample->tid};
@@ -40,6 +49,24 @@ static int find_context(struct builder *builder, const struct hw_sample *sample,
 	if (array_push(&profile->contexts, context))
 		return -ENOMEM;
 	return hw_index_add(&profile->by_context, hash, *id);
+}
+
+static int find_context(struct builder *builder, const struct hw_sample *sample, uint32_t *id)
+{
+	size_t next_event = builder->profile->stacks.timeline.next_event + 1;
+	struct fresh_context *fresh = &builder->fresh[sample->tid % FRESH_CONTEXTS];
+	int code;
+
+	/* Of what the filter looks at, only the event differs between samples of a thread. */
+	if (fresh->next_event == next_event && fresh->pid == sample->pid && fresh->tid == sample->tid &&
+	    (builder->filter->any_event || sample->event == builder->filter->event)) {
+		*id = fresh->id;
+		return 0;
+	}
+	code = name_context(builder, sample, id);
+	if (!code)
+		*fresh = (struct fresh_context){sample->pid, sample->tid, *id, next_event};
+	return code;
 }
 
 static int add_entry(struct hw_profile *profile, struct hw_entry entry, uint32_t *id)

@@ -16,7 +16,8 @@ int hw_stacks_init(struct hw_stacks *stacks, const struct hw_recording *recordin
 	*stacks = (struct hw_stacks){.part = part};
 	hw_timeline_init(&stacks->timeline, recording, symbolizer);
 	memset(stacks->markers, 0xff, sizeof(stacks->markers));
-	return array_push(&stacks->paths, empty);
+	stacks->resolved = calloc(HW_RESOLVED_SLOTS, sizeof(*stacks->resolved));
+	return stacks->resolved ? array_push(&stacks->paths, empty) : -ENOMEM;
 }
 
 void hw_stacks_free(struct hw_stacks *stacks)
@@ -28,11 +29,10 @@ void hw_stacks_free(struct hw_stacks *stacks)
 	array_free(&stacks->paths);
 	array_free(&stacks->stacks);
 	hw_timeline_free(&stacks->timeline);
-	array_free(&stacks->resolved);
+	free(stacks->resolved);
 	array_free(&stacks->scratch);
 	hw_index_free(&stacks->by_content);
 	hw_index_free(&stacks->by_pair);
-	hw_index_free(&stacks->by_question);
 }
 
 /* The path id of the frames in scratch. */
@@ -67,7 +67,7 @@ static int intern_scratch(struct hw_stacks *stacks, uint32_t *path)
 /* The frame that a signal handler returns to: glibc's and musl's names, and the vDSO's of other machines. */
 static bool is_signal_return(const struct hw_frame *frame)
 {
-	return frame->function &&
+	return frame->function && frame->function[0] == '_' && frame->function[1] == '_' &&
 	       (!strcmp(frame->function, "__restore_rt") || !strcmp(frame->function, "__restore") ||
 	        !strcmp(frame->function, "__kernel_rt_sigreturn"));
 }
@@ -149,35 +149,37 @@ static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t
 	return 0;
 }
 
+static struct hw_resolved *slot_of(struct hw_stacks *stacks, const struct hw_resolved *question)
+{
+	uint64_t mixed = question->stack * 0x9e3779b97f4a7c15u + question->pid * 0xc2b2ae3d27d4eb4fu +
+	                 question->generation * 0x165667b19e3779f9u + question->kernel;
+
+	return &stacks->resolved[mixed >> 32 & (HW_RESOLVED_SLOTS - 1)];
+}
+
 /* The path of a recorded stack, as pid's mappings are now. */
 static int resolve_part(struct hw_stacks *stacks, uint32_t pid, uint32_t stack, bool kernel, uint32_t *path)
 {
 	struct hw_resolved question = {.stack = stack, .pid = kernel ? 0 : pid, .kernel = kernel};
+	struct hw_resolved *slot;
 	const uint64_t *ips;
-	uint64_t hash;
 	size_t count;
 
 	*path = 0;
 	if (stack == HW_NO_STACK)
 		return 0;
 	question.generation = hw_timeline_generation(&stacks->timeline, pid, kernel);
-	hash = hw_index_hash(&question, sizeof(question));
-	hw_index_for_each_candidate(&stacks->by_question, hash, probe, position)
-	{
-		const struct hw_resolved *known = &stacks->resolved.items[position];
-
-		if (!memcmp(known, &question, offsetof(struct hw_resolved, path))) {
-			*path = known->path;
-			return 0;
-		}
+	slot = slot_of(stacks, &question);
+	if (!memcmp(slot, &question, offsetof(struct hw_resolved, path))) {
+		*path = slot->path;
+		return 0;
 	}
 	ips = hw_recording_stack(stacks->timeline.recording, stack, &count);
 	if (name_addresses(stacks, pid, ips, count, kernel) || intern_scratch(stacks, path))
 		return -ENOMEM;
 	question.path = *path;
-	if (array_push(&stacks->resolved, question))
-		return -ENOMEM;
-	return hw_index_add(&stacks->by_question, hash, (uint32_t)stacks->resolved.count - 1);
+	*slot = question;
+	return 0;
 }
 
 static uint32_t marker(struct hw_stacks *stacks, enum marker_kind kind, unsigned reason)

@@ -10,7 +10,7 @@
  * A return address belongs to the instruction before it, so callers are looked up at ip - 1; the innermost
  * frame, and the one that a signal interrupted, stopped exactly at ip.
  *
- * Paths that are already known are found again by (recorded stack, pid, generation): see timeline.h.
+ * Paths that were found lately are kept by (recorded stack, pid, generation): see timeline.h.
  *
  * Reports count functions, so a path is made of frame ids. For formats that keep addresses it can be made of
  * location ids instead (with_locations): which address of which mapping a frame stands for. Two stacks then
@@ -57,7 +57,9 @@ struct hw_stack {
 	uint32_t marker;       /* frame id of the outermost frame, or HW_NO_FRAME */
 };
 
-/* A recorded stack that was resolved before: what was asked, and the path that came out. */
+#define HW_RESOLVED_SLOTS (1u << 16) /* a power of two */
+
+/* A recorded stack that was resolved before: what was asked, and the path that came out. stack 0: free. */
 struct hw_resolved {
 	uint32_t stack, pid, generation, kernel, path;
 };
@@ -75,8 +77,7 @@ struct hw_stacks {
 	array_of(struct hw_stack) stacks;
 	struct hw_index by_content, by_pair;
 
-	array_of(struct hw_resolved) resolved;
-	struct hw_index by_question;
+	struct hw_resolved *resolved; /* HW_RESOLVED_SLOTS: the last answer to one of many questions */
 
 	array_of(uint32_t) scratch;
 	uint32_t markers[3][32]; /* frame ids by kind and reason, HW_NO_FRAME until needed */

@@ -69,12 +69,16 @@ int hw_timeline_advance(struct hw_timeline *timeline, uint64_t time_ns)
 	return 0;
 }
 
-uint32_t hw_timeline_generation(const struct hw_timeline *timeline, uint32_t pid, bool kernel)
+uint32_t hw_timeline_generation(struct hw_timeline *timeline, uint32_t pid, bool kernel)
 {
-	uint32_t position;
+	uint32_t position = timeline->last;
 
 	if (kernel)
 		return timeline->kernel_generation;
-	position = find(timeline, pid, hw_index_hash(&pid, sizeof(pid)));
-	return position == HW_INDEX_NONE ? 0 : timeline->generations.items[position].value;
+	if (position >= timeline->generations.count || timeline->generations.items[position].pid != pid)
+		position = find(timeline, pid, hw_index_hash(&pid, sizeof(pid)));
+	if (position == HW_INDEX_NONE)
+		return 0;
+	timeline->last = position;
+	return timeline->generations.items[position].value;
 }

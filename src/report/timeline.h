@@ -21,6 +21,7 @@ struct hw_timeline {
 	size_t next_event;
 	uint32_t kernel_generation;
 	array_of(struct hw_generation) generations;
+	uint32_t last; /* the position that was asked about last; positions stay */
 	struct hw_index by_pid;
 };
 
@@ -32,6 +33,6 @@ void hw_timeline_free(struct hw_timeline *timeline);
 int hw_timeline_advance(struct hw_timeline *timeline, uint64_t time_ns);
 
 /* How often the mappings of pid (kernel: of the kernel) have changed so far. */
-uint32_t hw_timeline_generation(const struct hw_timeline *timeline, uint32_t pid, bool kernel);
+uint32_t hw_timeline_generation(struct hw_timeline *timeline, uint32_t pid, bool kernel);
 
 #endif

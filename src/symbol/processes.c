@@ -19,6 +19,7 @@ struct piece {
 struct space {
 	size_t users;
 	array_of(struct piece) pieces; /* sorted by start, disjoint */
+	size_t last;                   /* the piece that was found last */
 };
 
 struct process {
@@ -35,6 +36,7 @@ struct thread {
 
 struct hw_processes {
 	struct process *by_pid;
+	struct process *last; /* that was asked about; processes stay until the end */
 	struct thread *by_tid;
 };
 
@@ -210,27 +212,42 @@ int hw_processes_apply(struct hw_processes *processes, const struct hw_process_e
 	}
 }
 
-const struct hw_process_event *hw_processes_find(const struct hw_processes *processes, uint32_t pid,
-                                                 uint64_t address)
+/* The piece that covers address, or NULL. Callers of one stack are mostly in few pieces: the last one first.
+ */
+static const struct piece *find_piece(struct space *space, uint64_t address)
 {
-	struct process *process;
-	size_t low = 0, high;
+	const struct piece *pieces = space->pieces.items;
+	size_t low = 0, high = space->pieces.count;
 
-	HASH_FIND(hh, processes->by_pid, &pid, sizeof(pid), process);
-	if (!process || !process->space)
-		return NULL;
-	high = process->space->pieces.count;
+	if (space->last < high && address >= pieces[space->last].start && address < pieces[space->last].end)
+		return &pieces[space->last];
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (process->space->pieces.items[middle].start <= address)
+		if (pieces[middle].start <= address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low && address < process->space->pieces.items[low - 1].end
-	           ? process->space->pieces.items[low - 1].event
-	           : NULL;
+	if (!low || address >= pieces[low - 1].end)
+		return NULL;
+	space->last = low - 1;
+	return &pieces[space->last];
+}
+
+const struct hw_process_event *hw_processes_find(struct hw_processes *processes, uint32_t pid,
+                                                 uint64_t address)
+{
+	struct process *process = processes->last;
+	const struct piece *piece;
+
+	if (!process || process->pid != pid)
+		HASH_FIND(hh, processes->by_pid, &pid, sizeof(pid), process);
+	if (!process)
+		return NULL;
+	processes->last = process;
+	piece = process->space ? find_piece(process->space, address) : NULL;
+	return piece ? piece->event : NULL;
 }
 
 const char *hw_processes_name(const struct hw_processes *processes, uint32_t pid, uint32_t tid)

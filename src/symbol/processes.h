@@ -12,7 +12,7 @@ void hw_processes_free(struct hw_processes *processes);
 /* Apply one event; its strings must outlive the processes. 0 or -ENOMEM. */
 int hw_processes_apply(struct hw_processes *processes, const struct hw_process_event *event);
 /* The mapping of pid that covers address, as the event that made it; *start: where what is left begins. */
-const struct hw_process_event *hw_processes_find(const struct hw_processes *processes, uint32_t pid,
+const struct hw_process_event *hw_processes_find(struct hw_processes *processes, uint32_t pid,
                                                  uint64_t address);
 /* The name of a thread, or NULL. */
 const char *hw_processes_name(const struct hw_processes *processes, uint32_t pid, uint32_t tid);

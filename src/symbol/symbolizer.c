@@ -19,7 +19,8 @@
 #include "symbol/processes.h"
 #include "symbol/symbol_file.h"
 
-#define TRIES_MAX 8 /* of processes in which a file is looked for */
+#define TRIES_MAX       8     /* of processes in which a file is looked for */
+#define FRESH_ADDRESSES 16384 /* a power of two */
 
 struct file_entry {
 	struct hw_symbol_file file;
@@ -36,6 +37,13 @@ struct address_entry {
 	struct address_key key;
 	uint32_t id;
 	UT_hash_handle hh;
+};
+
+/* The last answer for one of many addresses: most questions come again soon. */
+struct fresh_address {
+	uint64_t offset;
+	uint32_t file; /* its number plus one; 0: free */
+	uint32_t id;
 };
 
 struct hw_symbolizer {
@@ -57,6 +65,7 @@ struct hw_symbolizer {
 	struct hw_symbol_file nowhere;
 	struct hw_frames frames;
 	struct address_entry *addresses;
+	struct fresh_address fresh[FRESH_ADDRESSES];
 	char *demangled; /* HW_DEMANGLED_MAX + 1 bytes */
 	char unknown_name[32];
 };
@@ -332,6 +341,15 @@ static void locate(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t look
 {
 	*found = (struct found){.file = &symbolizer->nowhere, .offset = lookup, .address = lookup};
 	*map = kernel ? NULL : hw_processes_find(symbolizer->processes, pid, lookup);
+	if (*map) {
+		struct hw_symbol_file *known = symbolizer->file_of_event[*map - symbolizer->events];
+
+		if (known && known->read && known->kind == HW_FRAME_USER) {
+			found->file = known;
+			found->offset = lookup - (*map)->start + (*map)->offset;
+			return;
+		}
+	}
 	if (kernel) {
 		found->file = &symbolizer->kernel_file;
 	} else if (*map && is_anonymous((*map)->name) && strcmp((*map)->name, "[vdso]") != 0) {
@@ -394,28 +412,25 @@ static uint32_t frame_of(struct hw_symbolizer *symbolizer, const struct found *f
 	return hw_frames_add(&symbolizer->frames, &frame);
 }
 
-uint32_t hw_symbolizer_frame(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel)
+/* The frame of what was found, from the kept answers or looked up. */
+static uint32_t frame_of_address(struct hw_symbolizer *symbolizer, uint32_t pid,
+                                 const struct hw_process_event *map, struct found *found,
+                                 struct address_key key)
 {
-	const struct hw_process_event *map;
-	struct address_key key = {0};
 	struct address_entry *entry;
-	struct found found;
 	uint32_t id;
 
-	locate(symbolizer, pid, lookup, kernel, &found, &map);
-	key.file = found.file->number;
-	key.offset = found.offset;
 	HASH_FIND(hh, symbolizer->addresses, &key, sizeof(key), entry);
-	if (entry && (found.file->read || found.file->last_pid == pid))
+	if (entry && (found->file->read || found->file->last_pid == pid))
 		return entry->id;
-	look_up(symbolizer, pid, map, &found);
-	id = frame_of(symbolizer, &found);
+	look_up(symbolizer, pid, map, found);
+	id = frame_of(symbolizer, found);
 	if (entry) {
 		entry->id = id;
 		return id;
 	}
-	if (!found.function)
-		found.file->unnamed++;
+	if (!found->function)
+		found->file->unnamed++;
 	entry = calloc(1, sizeof(*entry));
 	if (entry) {
 		entry->key = key;
@@ -425,6 +440,24 @@ uint32_t hw_symbolizer_frame(struct hw_symbolizer *symbolizer, uint32_t pid, uin
 			free(entry);
 	}
 	return id;
+}
+
+uint32_t hw_symbolizer_frame(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel)
+{
+	const struct hw_process_event *map;
+	struct fresh_address *fresh;
+	struct address_key key;
+	struct found found;
+
+	locate(symbolizer, pid, lookup, kernel, &found, &map);
+	key = (struct address_key){found.file->number, found.offset};
+	fresh = &symbolizer->fresh[(key.offset * 0x9e3779b97f4a7c15u >> 40 ^ key.file) % FRESH_ADDRESSES];
+	if (fresh->file == key.file + 1 && fresh->offset == key.offset)
+		return fresh->id;
+	fresh->id = frame_of_address(symbolizer, pid, map, &found, key);
+	fresh->offset = key.offset;
+	fresh->file = found.file->read ? (uint32_t)key.file + 1 : 0;
+	return fresh->id;
 }
 
 uint32_t hw_symbolizer_marker(struct hw_symbolizer *symbolizer, const char *text)
