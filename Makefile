@@ -20,6 +20,10 @@ demo: setup-demo all ## record this machine for a few seconds, show a report, wr
 check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites only
 	@BUILD=$(BUILD) tests/run $(TESTS)
 
+.PHONY: bench-read
+bench-read: setup-check all ## measure how fast a million samples are read, beside perf; SAMPLES and ROUNDS change it
+	@BUILD=$(BUILD) scripts/bench read
+
 check-readers: setup-readers all ## have other programs read every export: pprof, speedscope, Firefox Profiler, hotspot
 	@BUILD=$(BUILD) tests/readers/check.py
 

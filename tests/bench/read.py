@@ -2,22 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """How fast a long recording is read: folded stacks, flame graph and pprof, beside perf on the merged export.
 
-    tests/bench/read.py [SAMPLES] [ROUNDS]     1,000,000 and 1
-
-A few seconds of this machine are recorded and repeated, with later times, other cookies and all process
-events, until the recording has so many samples. perf's part takes minutes. Times are interleaved; CPU time
-is told beside the seconds, because it says the same on a machine that has other things to do.
+A few seconds of several programs are recorded and repeated, with later times, other cookies and all process events,
+until the recording has a million samples (SAMPLES). perf's part takes a minute. The readers take turns; CPU time is
+told beside the seconds, because it says the same on a machine that has other things to do.
 """
 
 import os
 import struct
-import subprocess
-import sys
-import time
 
-import common
-from common import hw
+from common import Result, hw, median, progress, timed
 
+SAMPLES = int(os.environ.get("SAMPLES", "1000000"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 CONTEXT_USER_DEFERRED = 2**64 - 640
 SAMPLE, DEFERRED, USER_TYPE_START = 9, 22, 64
 
@@ -93,68 +89,57 @@ def relocated_features(data, at, features, to):
 
 class Reader:
     def __init__(self, name, command, file):
-        self.name, self.command, self.file = name, command, file
+        self.name, self.command = name, [*command, file]
+        self.megabytes = os.path.getsize(file) / 1e6
         self.seconds, self.cpu, self.rss = [], [], 0
 
     def measure(self):
-        started = time.monotonic()
-        with open(os.devnull, "wb") as null:
-            process = subprocess.Popen([str(word) for word in self.command], stdin=subprocess.DEVNULL, stdout=null,
-                                       stderr=null)
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0, (self.command, process.returncode)
-        self.seconds.append(time.monotonic() - started)
-        self.cpu.append(usage.ru_utime + usage.ru_stime)
-        self.rss = max(self.rss, usage.ru_maxrss / 1024)
+        seconds, cpu, rss = timed(self.command)
+        self.seconds.append(seconds)
+        self.cpu.append(cpu)
+        self.rss = max(self.rss, rss * 1.048576)
+
+    def row(self, others):
+        faster = [f"{median(other.cpu) / median(self.cpu):.1f} ×" if other is not self else "1" for other in others]
+        return (self.name, f"{median(self.seconds):.2f}", f"{median(self.cpu):.2f}", f"{self.rss:.0f}",
+                f"{self.rss / self.megabytes:.2f}", *faster)
 
 
-def measure(samples, rounds):
+def record(output):
     # without -a, so that whatever else this machine does is left out
-    work = ["sh", "-c", f"{hw.workload('demo')} 5 & {hw.workload('deep')} 5 & perl -e 'sort {{$a <=> $b}} map {{rand}} 1..3e6' & "
-            "(cd " + os.path.join(hw.SOURCE, "src", "report") + "; for i in 1 2 3; do cc -O2 -I.. -D_GNU_SOURCE -DHW_VERSION='\"\"' "
-            "-c -o /dev/null tree.c; done); for i in $(seq 100); do /bin/true; done; wait"]
-    hw.run("record", "-F", 4999, "-o", "short.data", "--", *work, timeout=120)
-    repeat("short.data", samples, "long.data")
-    account = hw.stats("long.data")
-    assert account["samples"] == samples, account
-    hw.run("export", "--to", "perf", "-o", "merged.data", "long.data", timeout=600)
-    size = {name: os.path.getsize(name) / 1e6 for name in ("long.data", "merged.data")}
-    print(f"{samples:,} samples, {100 * account['complete'] / max(account['answered'], 1):.1f} % of the stacks complete; "
-          f"{size['long.data']:.0f} MB as recorded, {size['merged.data']:.0f} MB merged for perf.\n")
-    homeward = [hw.HOMEWARD]
-    readers = [
-        Reader("homeward export --to folded", homeward + ["export", "--to", "folded", "long.data"], "long.data"),
-        Reader("homeward flame", homeward + ["flame", "-o", "flame.html", "long.data"], "long.data"),
-        Reader("homeward export --to pprof", homeward + ["export", "--to", "pprof", "long.data"], "long.data"),
-        Reader("homeward report", homeward + ["report", "--no-pager", "long.data"], "long.data"),
-        Reader("homeward script", homeward + ["script", "--no-pager", "long.data"], "long.data"),
-        Reader("perf script", ["perf", "script", "-i", "merged.data", "--max-stack", 1024], "merged.data"),
-        Reader("perf report", ["perf", "report", "-i", "merged.data", "--stdio", "--max-stack", 1024], "merged.data"),
-    ]
-    if not os.environ.get("HW_BENCH_PERF", "1") == "1":
-        readers = readers[:5]
-    for _ in range(rounds):
-        for reader in readers:
-            reader.measure()
-    cpu = {reader.name: common.median(reader.cpu) for reader in readers}
-    rows = [
-        [reader.name, f"{common.median(reader.seconds):.2f}", f"{cpu[reader.name]:.2f}", f"{reader.rss:.0f} MB",
-         f"{reader.rss * 1.048576 / size[reader.file]:.2f}",
-         *(f"{cpu[other] / cpu[reader.name]:.1f} ×" if other in cpu else "–" for other in ("perf script", "perf report"))]
-        for reader in readers
-    ]
-    common.table(["reader", "seconds", "CPU s", "peak RSS", "RSS / file", "faster than perf script", "than perf report"],
-                 rows)
+    work = (f"{hw.workload('demo')} 5 & {hw.workload('deep')} 5 & perl -e 'sort {{$a <=> $b}} map {{rand}} 1..3e6' & "
+            f"(cd {hw.SOURCE}/src/report; for i in 1 2 3; do cc -O2 -I.. -D_GNU_SOURCE -DHW_VERSION='\"\"' -c "
+            "-o /dev/null tree.c; done); for i in $(seq 100); do /bin/true; done; wait")
+    hw.run("record", "-F", 4999, "-o", output, "--", "sh", "-c", work, timeout=120)
 
 
-def main():
-    samples = int(sys.argv[1].replace(",", "")) if len(sys.argv) > 1 else 1000000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+def measure():
     hw.need_root()
     hw.need_tool("perf")
-    common.in_scratch(lambda: measure(samples, rounds))
-
-
-if __name__ == "__main__":
-    main()
+    progress(f"read: a recording of {SAMPLES:,} samples")
+    record("short.data")
+    repeat("short.data", SAMPLES, "long.data")
+    account = hw.stats("long.data")
+    assert account["samples"] == SAMPLES, account
+    hw.run("export", "--to", "perf", "-o", "merged.data", "long.data", timeout=600)
+    homeward = [
+        Reader(name, [hw.HOMEWARD, *name.split()[1:], *options], "long.data")
+        for name, *options in (("homeward export --to folded",), ("homeward flame", "-o", "flame.html"),
+                               ("homeward export --to pprof",), ("homeward report", "--no-pager"),
+                               ("homeward script", "--no-pager"))
+    ]
+    perf = [
+        Reader("perf script", ["perf", "script", "--max-stack", "1024", "-i"], "merged.data"),
+        Reader("perf report", ["perf", "report", "--stdio", "--max-stack", "1024", "-i"], "merged.data"),
+    ]
+    for number in range(ROUNDS):
+        progress(f"read: round {number + 1} of {ROUNDS}")
+        for reader in homeward + perf:
+            reader.measure()
+    return [Result(
+        "Reading",
+        f"A recording of {SAMPLES:,} samples ({homeward[0].megabytes:.0f} MB; {perf[0].megabytes:.0f} MB merged for perf), "
+        f"{100 * account['complete'] / max(account['answered'], 1):.1f} % of the stacks complete; medians of {ROUNDS} "
+        "rounds in turn. How much faster is by CPU time.",
+        ("reader", "s", "CPU s", "peak RSS, MB", "RSS / file", *(f"faster than {other.name}" for other in perf)),
+        [reader.row(perf) for reader in homeward + perf])]
