@@ -82,7 +82,7 @@ def test_perf_agrees_with_homeward_on_every_address_of_the_merged_file():
     path = recorded()
     hw.run("export", "--to", "perf", "-o", "merged.data", path)
     ours, theirs = script_samples(path), perf_samples("merged.data")
-    assert len(ours) == hw.stats(path)["samples"] > 2000, len(ours)
+    assert len(ours) == hw.stats(path)["samples"] > 300, len(ours)
     assert sum(len(sample[4]) for sample in ours) > 10 * len(ours)
     assert len(ours) == len(theirs), (len(ours), len(theirs))
     for our, their in zip(ours, theirs):

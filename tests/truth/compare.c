@@ -181,7 +181,7 @@ static bool walker_agrees(const struct truth_walk *truth, const struct space *sp
 	return walk.depth <= u->ip_count;
 }
 
-static void compare(struct tally *tally, const struct truth_walk *truth, const struct hw_processes *processes)
+static void compare(struct tally *tally, const struct truth_walk *truth, struct hw_processes *processes)
 {
 	static const struct module *modules[MAPPINGS_MAX];
 	static struct peer_walk peer;
