@@ -74,6 +74,9 @@ int hw_input_option(struct hw_input *input, int option, const char *value)
 	case HW_OPTION_NO_DEMANGLE:
 		input->symbols.no_demangle = true;
 		return 0;
+	case HW_OPTION_INLINE:
+		input->symbols.inlined = true;
+		return 0;
 	case HW_OPTION_COMM:
 		return usage(hw_filter_add_names(filter, value, &err), input, &err);
 	case HW_OPTION_PID:

@@ -31,6 +31,7 @@ enum hw_common_option {
 	HW_OPTION_DEBUG_DIRECTORY,
 	HW_OPTION_ROOT,
 	HW_OPTION_NO_DEMANGLE,
+	HW_OPTION_INLINE,
 	HW_OPTION_COMM,
 	HW_OPTION_PID,
 	HW_OPTION_TID,
@@ -55,6 +56,7 @@ enum hw_common_option {
 	{"kallsyms", required_argument, NULL, HW_OPTION_KALLSYMS},                                           \
 	    {"debug-dir", required_argument, NULL, HW_OPTION_DEBUG_DIRECTORY},                               \
 	    {"symfs", required_argument, NULL, HW_OPTION_ROOT},                                              \
+	    {"inline", no_argument, NULL, HW_OPTION_INLINE},                                                 \
 	{                                                                                                    \
 		"no-demangle", no_argument, NULL, HW_OPTION_NO_DEMANGLE                                      \
 	}
@@ -91,8 +93,10 @@ enum hw_common_option {
 	"      --symbol REGEX      only stacks with such a function\n"
 #define HW_HELP_SYMBOLS                                                                                      \
 	"      --kallsyms FILE     kernel symbols (default: /proc/kallsyms, if recorded on this boot)\n"     \
-	"      --debug-dir DIR     separate debug files (default /usr/lib/debug)\n"                          \
+	"      --debug-dir DIR     separate debug files (default /usr/lib/debug), several with \":\" "       \
+	"between\n"                                                                                          \
 	"      --symfs DIR         look for the recorded files below DIR\n"                                  \
+	"      --inline            show inlined functions, too, where there is debug information (slower)\n" \
 	"      --no-demangle       names as they stand in the symbol table\n"
 
 /*

@@ -11,10 +11,11 @@ static const char help[] =
     "Every sample as text, in the layout of perf script, with its merged user stack: what reads that (such\n"
     "as stackcollapse-perf.pl) reads this.\n"
     "\n" HW_HELP_INPUT
-    "  -F, --fields FIELD,…    some of comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso;\n"
-    "                          +FIELD and -FIELD change the default (all of these but pid)\n"
-    "      --no-inline         accepted, as perf has it; inlined functions are not shown "
-    "here\n" HW_HELP_FILTER HW_HELP_SYMBOLS "      --no-pager          do not start $PAGER on a terminal\n"
+    "  -F, --fields FIELD,…    some of comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso,srcline;\n"
+    "                          +FIELD and -FIELD change the default (all but pid and srcline)\n"
+    "      --full-source-path  srcline with its directories\n"
+    "      --no-inline         the default: inlined functions are not shown\n" HW_HELP_FILTER HW_HELP_SYMBOLS
+    "      --no-pager          do not start $PAGER on a terminal\n"
     "  -h, --help              this text\n"
     "\n"
     "Exit status: 0, 1 on failure, 2 on wrong usage.\n"
@@ -24,7 +25,7 @@ static const char help[] =
     "  homeward script -F comm,tid,time,event --pid 1234\n"
     "  homeward script | stackcollapse-perf.pl | flamegraph.pl > flame.svg\n";
 
-enum { OPTION_NO_INLINE = HW_OPTION_OWN };
+enum { OPTION_NO_INLINE = HW_OPTION_OWN, OPTION_FULL_SOURCE_PATH };
 
 static const struct option options[] = {
     HW_INPUT_OPTIONS,
@@ -32,6 +33,7 @@ static const struct option options[] = {
     HW_FILTER_OPTIONS,
     {"fields", required_argument, NULL, 'F'},
     {"no-inline", no_argument, NULL, OPTION_NO_INLINE},
+    {"full-source-path", no_argument, NULL, OPTION_FULL_SOURCE_PATH},
     {"no-pager", no_argument, NULL, HW_OPTION_NO_PAGER},
     {NULL, 0, NULL, 0},
 };
@@ -39,7 +41,7 @@ static const struct option options[] = {
 struct script {
 	struct hw_input input;
 	unsigned fields;
-	bool no_pager, help;
+	bool no_pager, full_source, help;
 };
 
 static int take_option(struct script *script, int option)
@@ -53,6 +55,10 @@ static int take_option(struct script *script, int option)
 		hw_complain(script->input.who, "%s", err.text);
 		return HW_EXIT_USAGE;
 	case OPTION_NO_INLINE:
+		script->input.symbols.inlined = false;
+		return 0;
+	case OPTION_FULL_SOURCE_PATH:
+		script->full_source = true;
 		return 0;
 	case HW_OPTION_NO_PAGER:
 		script->no_pager = true;
@@ -73,6 +79,8 @@ static int run(struct script *script)
 
 	if (hw_input_open(&script->input, true))
 		return HW_EXIT_FAILURE;
+	script->fields |= script->input.symbols.inlined ? HW_FIELD_INLINE : 0;
+	script->fields |= script->full_source ? HW_FIELD_FULL_SOURCE : 0;
 	hw_output_stdout(&output, script->input.who, !script->no_pager);
 	code = hw_script_write(output.stream, script->input.recording, script->input.symbolizer,
 	                       &script->input.filter, script->fields, &err);

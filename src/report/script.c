@@ -33,10 +33,10 @@ int hw_script_parse_fields(const char *text, unsigned *fields, struct hw_error *
 	static const struct {
 		const char *name;
 		unsigned field;
-	} known[] = {{"comm", HW_FIELD_COMM},   {"pid", HW_FIELD_PID},      {"tid", HW_FIELD_TID},
-	             {"cpu", HW_FIELD_CPU},     {"time", HW_FIELD_TIME},    {"period", HW_FIELD_PERIOD},
-	             {"event", HW_FIELD_EVENT}, {"ip", HW_FIELD_IP},        {"sym", HW_FIELD_SYM},
-	             {"dso", HW_FIELD_DSO},     {"symoff", HW_FIELD_SYMOFF}};
+	} known[] = {{"comm", HW_FIELD_COMM},   {"pid", HW_FIELD_PID},       {"tid", HW_FIELD_TID},
+	             {"cpu", HW_FIELD_CPU},     {"time", HW_FIELD_TIME},     {"period", HW_FIELD_PERIOD},
+	             {"event", HW_FIELD_EVENT}, {"ip", HW_FIELD_IP},         {"sym", HW_FIELD_SYM},
+	             {"dso", HW_FIELD_DSO},     {"symoff", HW_FIELD_SYMOFF}, {"srcline", HW_FIELD_SRCLINE}};
 	size_t length;
 	char sign;
 
@@ -53,7 +53,7 @@ int hw_script_parse_fields(const char *text, unsigned *fields, struct hw_error *
 			return hw_fail(
 			    err, -EINVAL,
 			    "unknown field '%.*s': take some of comm,pid,tid,cpu,time,period,event,ip,sym,"
-			    "symoff,dso",
+			    "symoff,dso,srcline",
 			    (int)length, at);
 		*fields = sign == '-' ? *fields & ~field : *fields | field;
 		if (!at[length])
@@ -61,15 +61,54 @@ int hw_script_parse_fields(const char *text, unsigned *fields, struct hw_error *
 	}
 	if (*fields & HW_FIELD_IP)
 		return 0;
-	if (*fields & (HW_FIELD_SYM | HW_FIELD_SYMOFF | HW_FIELD_DSO))
-		return hw_fail(err, -EINVAL, "'%s' asks for sym, symoff or dso, which need ip", text);
+	if (*fields & (HW_FIELD_SYM | HW_FIELD_SYMOFF | HW_FIELD_DSO | HW_FIELD_SRCLINE))
+		return hw_fail(err, -EINVAL, "'%s' asks for sym, symoff, dso or srcline, which need ip",
+		               text);
 	return 0;
+}
+
+static void print_source(const struct scripter *scripter, FILE *out, const struct hw_line *line)
+{
+	const char *name = line->source, *slash = name ? strrchr(name, '/') : NULL;
+
+	if (!(scripter->fields & HW_FIELD_SRCLINE) || !name)
+		return;
+	if (slash && !(scripter->fields & HW_FIELD_FULL_SOURCE))
+		name = slash + 1;
+	fputs("\n  ", out);
+	hw_text_print_all(out, name, NULL);
+	fprintf(out, ":%d", line->line);
+}
+
+/* Print the functions inlined at an address; *line becomes that of the function itself. */
+static void print_inlined(const struct scripter *scripter, FILE *out, uint32_t pid, uint64_t ip,
+                          uint64_t lookup, bool kernel, struct hw_line *line)
+{
+	struct hw_line lines[HW_LINES_MAX];
+	size_t count;
+
+	if (!(scripter->fields & (HW_FIELD_SRCLINE | HW_FIELD_INLINE)))
+		return;
+	count = hw_symbolizer_lines(scripter->symbolizer, pid, lookup, kernel, lines, HW_LINES_MAX);
+	/* Without the inlined functions, the line is that of the code, as perf has it. */
+	*line = lines[scripter->fields & HW_FIELD_INLINE ? count - 1 : 0];
+	for (size_t i = 0; scripter->fields & HW_FIELD_INLINE && i + 1 < count; i++) {
+		fprintf(out, "\t%16llx", (unsigned long long)ip);
+		if (scripter->fields & (HW_FIELD_SYM | HW_FIELD_SYMOFF)) {
+			fputc(' ', out);
+			hw_text_print_all(out, lines[i].function ? lines[i].function : "[unknown]", NULL);
+		}
+		fputs(" (inlined)", out);
+		print_source(scripter, out, &lines[i]);
+		fputc('\n', out);
+	}
 }
 
 static void print_place(const struct scripter *scripter, FILE *out, uint32_t pid, uint64_t ip, bool exact,
                         bool kernel)
 {
 	struct hw_place place = {0};
+	struct hw_line line = {0};
 	uint64_t before = !exact && ip;
 
 	/* A return address belongs to the instruction before it; what nothing called begins where it says. */
@@ -79,6 +118,7 @@ static void print_place(const struct scripter *scripter, FILE *out, uint32_t pid
 		place = (struct hw_place){0};
 		hw_symbolizer_place(scripter->symbolizer, pid, ip, kernel, false, &place);
 	}
+	print_inlined(scripter, out, pid, ip, ip - before, kernel, &line);
 	fprintf(out, "\t%16llx", (unsigned long long)ip);
 	if (scripter->fields & (HW_FIELD_SYM | HW_FIELD_SYMOFF)) {
 		fputc(' ', out);
@@ -91,6 +131,7 @@ static void print_place(const struct scripter *scripter, FILE *out, uint32_t pid
 		hw_text_print_all(out, place.file ? place.file : "[unknown]", NULL);
 		fputc(')', out);
 	}
+	print_source(scripter, out, &line);
 	fputc('\n', out);
 }
 

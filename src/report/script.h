@@ -5,6 +5,7 @@
  *
  *	comm     tid [cpu] seconds.micros:     period event:
  *		        address symbol+0xoffset (file)
+ *	  source:line
  *
  * A user stack that was asked for and never came is told as perf tells it: "cookie (cookie) ([unknown])".
  */
@@ -27,6 +28,9 @@ enum hw_script_field {
 	HW_FIELD_SYM = 256,
 	HW_FIELD_SYMOFF = 512,
 	HW_FIELD_DSO = 1024,
+	HW_FIELD_SRCLINE = 2048,
+	HW_FIELD_INLINE = 4096,      /* no field: inlined functions, too */
+	HW_FIELD_FULL_SOURCE = 8192, /* no field: srcline with directories */
 };
 
 #define HW_FIELDS_DEFAULT                                                                                    \

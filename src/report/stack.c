@@ -115,6 +115,28 @@ static int intern_location(struct hw_stacks *stacks, uint32_t pid, uint64_t addr
 	return hw_index_add(&stacks->by_location, hash, *id);
 }
 
+static int add_location(struct hw_stacks *stacks, uint32_t pid, uint64_t address, bool kernel, uint32_t frame)
+{
+	uint32_t id;
+
+	if (intern_location(stacks, pid, address, kernel, frame, &id))
+		return -ENOMEM;
+	return array_push(&stacks->scratch, id);
+}
+
+/* The frame of an address, with those inlined into it. */
+static int add_frames(struct hw_stacks *stacks, uint32_t pid, uint64_t address, bool kernel)
+{
+	uint32_t ids[HW_LINES_MAX];
+	size_t count =
+	    hw_symbolizer_frames(stacks->timeline.symbolizer, pid, address, kernel, ids, HW_LINES_MAX);
+
+	for (size_t i = 0; i < count; i++)
+		if (array_push(&stacks->scratch, ids[i]))
+			return -ENOMEM;
+	return 0;
+}
+
 /* Frames (or locations) of the addresses, leaf first, into scratch. */
 static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t *ips, size_t count,
                           bool kernel)
@@ -142,9 +164,9 @@ static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t
 			}
 		}
 		exact = !kernel && is_signal_return(frame);
-		if (stacks->with_locations && intern_location(stacks, pid, address, kernel, id, &id))
+		if (stacks->with_locations ? add_location(stacks, pid, address, kernel, id)
+		                           : add_frames(stacks, pid, address, kernel))
 			return -ENOMEM;
-		stacks->scratch.items[stacks->scratch.count++] = id;
 	}
 	return 0;
 }

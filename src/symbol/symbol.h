@@ -39,6 +39,7 @@ struct hw_symbolizer_options {
 	const char *debug_directory; /* several with ":" between; NULL: /usr/lib/debug */
 	const char *root;            /* prefix of every path of the recording, NULL: none */
 	bool no_demangle;
+	bool inlined; /* hw_symbolizer_frames tells inlined functions, too */
 };
 
 /* Why an address has no name, and the words for it. */
@@ -125,8 +126,16 @@ struct hw_line {
 	int line;             /* 0: not known */
 	bool inlined;         /* into the next one */
 };
+#define HW_LINES_MAX 32 /* more inlined functions at one address are left out */
 /* How many lines there are, at most max; at least 1. */
 size_t hw_symbolizer_lines(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
                            struct hw_line *lines, size_t max);
+
+/*
+ * The frame ids of an address, innermost first: with the option, those of the functions inlined there, "NAME
+ * (inlined)"; then what hw_symbolizer_frame says. How many, at most max; at least 1.
+ */
+size_t hw_symbolizer_frames(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
+                            uint32_t *ids, size_t max);
 
 #endif

@@ -143,8 +143,40 @@ void hw_symbol_file_read_perf_map(struct hw_symbol_file *file, const struct hw_s
 	close(fd);
 }
 
+/* The debug information of a file: in itself, or in its debug file. */
+static struct hw_lines *open_lines(const struct hw_search *search, const struct hw_process_event *map,
+                                   uint32_t pid, bool alive)
+{
+	struct hw_elf_file program, debug;
+	struct hw_lines *lines = NULL;
+	bool symbols_only, found;
+
+	if (hw_search_program(search, map, pid, alive, &program, &symbols_only))
+		return NULL;
+	if (hw_lines_are_in(&program))
+		return hw_lines_open(&program);
+	found = !symbols_only && !hw_search_debug(search, map, pid, alive, &program, &debug);
+	hw_elf_file_close(&program);
+	if (found)
+		lines = hw_lines_open(&debug);
+	return lines;
+}
+
+size_t hw_symbol_file_lines(struct hw_symbol_file *file, const struct hw_search *search,
+                            const struct hw_process_event *map, uint32_t pid, bool alive, uint64_t address,
+                            struct hw_strings *strings, struct hw_line *lines)
+{
+	if (file->kind != HW_FRAME_USER || !map || !file->read)
+		return 0;
+	if (!file->lines_tried)
+		file->lines = open_lines(search, map, pid, alive);
+	file->lines_tried = true;
+	return file->lines ? hw_lines_at(file->lines, address, strings, lines) : 0;
+}
+
 void hw_symbol_file_clear(struct hw_symbol_file *file)
 {
+	hw_lines_free(file->lines);
 	hw_symtab_clear(&file->symtab);
 	free(file->loads);
 	file->loads = NULL;

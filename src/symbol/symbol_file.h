@@ -4,6 +4,7 @@
 #ifndef HW_SYMBOL_SYMBOL_FILE_H
 #define HW_SYMBOL_SYMBOL_FILE_H
 
+#include "symbol/lines.h"
 #include "symbol/search.h"
 #include "symbol/symbol.h"
 #include "symbol/symtab.h"
@@ -20,6 +21,8 @@ struct hw_symbol_file {
 	struct hw_symtab symtab;
 	struct hw_elf_load *loads; /* by which offsets become addresses; without any they are the same */
 	size_t load_count;
+	struct hw_lines *lines; /* NULL: not asked for, or none */
+	bool lines_tried;
 };
 
 /*
@@ -33,6 +36,13 @@ void hw_symbol_file_read_vdso(struct hw_symbol_file *file, const struct hw_proce
                               bool this_boot);
 void hw_symbol_file_read_perf_map(struct hw_symbol_file *file, const struct hw_search *search, uint32_t pid,
                                   bool alive);
+/*
+ * The functions and lines of an address, innermost first, from the file's debug information, wherever that
+ * is; at most HW_LINES_MAX. 0: none is known.
+ */
+size_t hw_symbol_file_lines(struct hw_symbol_file *file, const struct hw_search *search,
+                            const struct hw_process_event *map, uint32_t pid, bool alive, uint64_t address,
+                            struct hw_strings *strings, struct hw_line *lines);
 void hw_symbol_file_clear(struct hw_symbol_file *file);
 
 /* The address, in terms of the symbols, of an offset in the file. 0 or -ENOENT. */

@@ -335,6 +335,14 @@ size_t hw_symbolizer_lines(struct hw_symbolizer *symbolizer, uint32_t pid, uint6
 	return 1;
 }
 
+size_t hw_symbolizer_frames(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t lookup, bool kernel,
+                            uint32_t *ids, size_t max)
+{
+	assert_true(max >= 1);
+	ids[0] = hw_symbolizer_frame(symbolizer, pid, lookup, kernel);
+	return 1;
+}
+
 const struct hw_process_event *hw_symbolizer_mapping(const struct hw_symbolizer *symbolizer, uint32_t pid,
                                                      uint64_t address, bool kernel)
 {
