@@ -24,6 +24,8 @@ struct space {
 
 struct process {
 	uint32_t pid;
+	bool exited;
+	bool between; /* execve is replacing the image */
 	struct space *space;
 	UT_hash_handle hh;
 };
@@ -145,9 +147,15 @@ static int put(struct space *space, struct piece new)
 static int apply_map(struct hw_processes *processes, const struct hw_process_event *event)
 {
 	struct process *process = get_process(processes, event->kernel ? (uint32_t)-1 : event->pid);
-	struct space *space = process ? own_space(process) : NULL;
 	struct piece piece = {.start = event->start, .end = event->start + event->length, .event = event};
+	struct space *space;
 
+	if (process && process->between) {
+		drop_space(process->space);
+		process->space = NULL;
+		process->between = false;
+	}
+	space = process ? own_space(process) : NULL;
 	if (!space)
 		return -ENOMEM;
 	return piece.end <= piece.start ? 0 : put(space, piece);
@@ -182,10 +190,15 @@ static int apply_fork(struct hw_processes *processes, const struct hw_process_ev
 	child = get_process(processes, event->pid);
 	if (!parent || !child)
 		return -ENOMEM;
-	drop_space(child->space);
-	child->space = parent->space;
-	if (child->space)
-		child->space->users++;
+	/* Of a parent outside of the recording nothing is known, but what was read from /proc of the child.
+	 */
+	if (parent->space || child->exited) {
+		drop_space(child->space);
+		child->space = parent->space;
+		if (child->space)
+			child->space->users++;
+	}
+	child->exited = child->between = false;
 	return 0;
 }
 
@@ -199,16 +212,22 @@ int hw_processes_apply(struct hw_processes *processes, const struct hw_process_e
 	case HW_PROCESS_FORK:
 		return apply_fork(processes, event);
 	case HW_PROCESS_COMM:
-		if (event->exec) { /* the old image is gone; the new one's mappings follow */
+		if (event->exec) {
 			process = get_process(processes, event->pid);
 			if (!process)
 				return -ENOMEM;
-			drop_space(process->space);
-			process->space = NULL;
+			/* A sample in here has the stack that called execve; the new image's mappings follow.
+			 */
+			process->between = true;
 		}
 		return name_thread(processes, event->tid, event->name);
+	case HW_PROCESS_EXIT: /* it is still asked about */
+		HASH_FIND(hh, processes->by_pid, &event->pid, sizeof(event->pid), process);
+		if (process && event->pid == event->tid)
+			process->exited = true;
+		return 0;
 	default:
-		return 0; /* after its exit a process is still asked about */
+		return 0;
 	}
 }
 

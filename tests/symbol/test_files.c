@@ -319,13 +319,56 @@ static void a_program_that_execs_is_named_as_it_was_then(void **state)
 	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, first);
 	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->function, "sample_static");
 	hw_symbolizer_advance(symbolizer, fake_time(1500));
-	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, "[unknown]");
+	/* The stack that called execve: until the new image is mapped, there is no other */
+	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, first);
 	hw_symbolizer_advance(symbolizer, fake_time(2500));
 	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, second);
+	assert_string_equal(frame_at(symbolizer, GONE, &map, address + 0x10000000)->file, "[unknown]");
 	assert_null(frame_at(symbolizer, GONE, &map, address)->function);
 	hw_symbolizer_free(symbolizer);
 	unlink(first);
 	unlink(second);
+}
+
+static struct hw_process_event forked(uint32_t pid, uint32_t parent, uint64_t after_ns)
+{
+	return (struct hw_process_event){.time_ns = fake_time(after_ns),
+	                                 .type = HW_PROCESS_FORK,
+	                                 .pid = pid,
+	                                 .tid = pid,
+	                                 .ppid = parent,
+	                                 .ptid = parent};
+}
+
+static void a_fork_has_its_parents_mappings_or_its_own_never_a_dead_ones(void **state)
+{
+	uint64_t address = address_of(directories[0], "sample_static");
+	struct hw_symbolizer *symbolizer;
+	struct hw_process_event map;
+	char path[4096];
+
+	(void)state;
+	strcpy(path, here("whole.so"));
+	copy(directories[0], "whole.so", path);
+	fake_reset();
+	map = fake_mapping(GONE, START, path, path);
+	fake_event(map);
+	fake_event(forked(GONE, GONE + 1, 100)); /* of a parent that is not in the recording */
+	fake_event(forked(GONE + 2, GONE, 200));
+	fake_event((struct hw_process_event){
+	    .time_ns = fake_time(300), .type = HW_PROCESS_EXIT, .pid = GONE, .tid = GONE});
+	fake_event(forked(GONE, GONE + 1, 400)); /* another process with that number */
+	symbolizer = fake_symbolizer(NULL);
+	hw_symbolizer_advance(symbolizer, fake_time(150));
+	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->function, "sample_static");
+	hw_symbolizer_advance(symbolizer, fake_time(350));
+	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->function, "sample_static");
+	assert_string_equal(frame_at(symbolizer, GONE + 2, &map, address)->function, "sample_static");
+	hw_symbolizer_advance(symbolizer, fake_time(450));
+	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, "[unknown]");
+	assert_string_equal(frame_at(symbolizer, GONE + 2, &map, address)->function, "sample_static");
+	hw_symbolizer_free(symbolizer);
+	unlink(path);
 }
 
 /* ---- what only the process still has ---- */
@@ -458,6 +501,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(without_a_build_id_only_the_unchanged_inode_is_used),
 	    cmocka_unit_test(what_is_no_regular_file_is_not_opened),
 	    cmocka_unit_test(a_program_that_execs_is_named_as_it_was_then),
+	    cmocka_unit_test(a_fork_has_its_parents_mappings_or_its_own_never_a_dead_ones),
 	    cmocka_unit_test(a_deleted_file_is_read_through_its_process),
 	    cmocka_unit_test(a_program_in_memory_is_read_through_its_process),
 	    cmocka_unit_test(a_file_of_another_mount_namespace_is_read_through_its_process),
