@@ -69,6 +69,7 @@ static int open_capture(const struct hw_capture_options *options, const struct h
 {
 	struct hw_sessions_options all = {.deferred_only = options->deferred_only,
 	                                  .truth = options->truth,
+	                                  .task_slots = options->task_slots,
 	                                  .table_memory_bytes = options->table_memory_bytes,
 	                                  .ring_bytes = options->ring_bytes,
 	                                  .cache_directory = options->cache_directory};

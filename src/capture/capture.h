@@ -27,10 +27,11 @@ struct hw_capture_options {
 	const char *event;   /* by name; NULL: cycles, or cpu-clock where there are none */
 	bool frequency;      /* rate is in Hz, else a period (events; ns for cpu-clock) */
 	uint64_t rate;
-	bool filter;        /* only processes added with hw_capture_add_process, and their descendants */
-	bool user_only;     /* no samples of kernel mode */
-	bool deferred_only; /* never walk at once */
-	bool truth;         /* test only: see hw_capture_sink.truth */
+	bool filter;         /* only processes added with hw_capture_add_process, and their descendants */
+	bool user_only;      /* no samples of kernel mode */
+	bool deferred_only;  /* never walk at once */
+	bool truth;          /* test only: see hw_capture_sink.truth */
+	uint64_t task_slots; /* test only: room for so many tasks; 0: enough */
 	uint64_t table_memory_bytes; /* cap on unwind tables; 0: 256 MiB */
 	uint32_t ring_bytes;         /* of each CPU's rings; 0: what the backend needs */
 	uint32_t stack_bytes;        /* of a stack copy, where the backend makes them; 0: 16 KiB */

@@ -104,6 +104,8 @@ int hw_side_band_open(uint32_t cpu_count, struct hw_side_band **band, struct hw_
 void hw_side_band_close(struct hw_side_band *band);
 int hw_side_band_enable(struct hw_side_band *band, struct hw_error *err);
 int hw_side_band_read(struct hw_side_band *band, hw_emit emit, void *context, struct hw_error *err);
+/* A CPU is online again: open its events anew. Everything of it was read before. */
+void hw_side_band_cpu_came(struct hw_side_band *band, uint32_t cpu);
 uint64_t hw_side_band_lost(const struct hw_side_band *band);
 
 #endif

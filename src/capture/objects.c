@@ -222,6 +222,9 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_sessions_op
 	size_by_cpu(side, "rings", 2);
 	size_by_cpu(side, "counters", 1);
 	size_by_cpu(side, "losses", 64);
+	if (options->task_slots)
+		bpf_map__set_max_entries(bpf_object__find_map_by_name(side->object, "slots"),
+		                         (uint32_t)options->task_slots);
 	r = bpf_object__load(side->object);
 	if (r == -EPERM || r == -EACCES)
 		return hw_fail(err, -EPERM,

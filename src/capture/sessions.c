@@ -13,6 +13,7 @@
  *
  * and nothing can carry the bit. Its filter stays in force until then, above all the limit on its viewer.
  */
+#include "capture/cpus.h"
 #include "capture/shared_event.h"
 #include "capture/event.h"
 
@@ -41,6 +42,7 @@ struct hw_sessions {
 	struct hw_loader *loader;
 	struct hw_side_band *band;
 	struct hw_shared_events events;
+	struct hw_cpus *cpus;
 	struct session sessions[HW_SESSIONS_MAX];
 	uint64_t live;      /* bits whose records are delivered */
 	uint64_t ended;     /* removed, at step 1 */
@@ -118,6 +120,8 @@ int hw_sessions_open(const struct hw_sessions_options *options, const struct hw_
 	if (!r)
 		r = hw_loader_new(&s->side, &s->tables, options->cache_directory, deliver_finished, s,
 		                  &s->loader, err);
+	if (!r && !(s->cpus = hw_cpus_new(s->side.cpu_count)))
+		r = hw_fail(err, -ENOMEM, "out of memory");
 	if (!r)
 		r = hw_side_band_open(s->side.cpu_count, &s->band, err);
 	if (!r)
@@ -139,6 +143,7 @@ void hw_sessions_close(struct hw_sessions *s)
 	hw_shared_events_close(&s->events);
 	hw_loader_free(s->loader);
 	hw_side_band_close(s->band);
+	hw_cpus_free(s->cpus);
 	hw_tables_free(&s->tables);
 	hw_kernel_side_close(&s->side);
 	for (unsigned bit = 0; bit < HW_SESSIONS_MAX; bit++)
@@ -450,6 +455,14 @@ int hw_sessions_fd(const struct hw_sessions *s)
 	return ring_buffer__epoll_fd(s->side.reader);
 }
 
+static void cpu_came(void *context, uint32_t cpu)
+{
+	struct hw_sessions *s = context;
+
+	hw_side_band_cpu_came(s->band, cpu);
+	hw_shared_events_cpu_came(&s->events, cpu);
+}
+
 int hw_sessions_poll(struct hw_sessions *s, int timeout_ms, struct hw_error *err)
 {
 	struct pollfd ready = {.fd = hw_sessions_fd(s), .events = POLLIN};
@@ -461,6 +474,7 @@ int hw_sessions_poll(struct hw_sessions *s, int timeout_ms, struct hw_error *err
 	if (!r)
 		r = tell_losses(s, err);
 	advance_ended(s);
+	hw_cpus_look(s->cpus, cpu_came, s);
 	return r;
 }
 

@@ -35,6 +35,7 @@ struct hw_sessions; /* the loaded kernel side with its rings, tables and loader 
 struct hw_sessions_options {
 	bool deferred_only;          /* never walk at once */
 	bool truth;                  /* test only: see hw_sessions_sink.truth */
+	uint64_t task_slots;         /* test only: room for so many tasks; 0: enough */
 	uint64_t table_memory_bytes; /* cap on unwind tables; 0: 256 MiB */
 	uint32_t ring_bytes;         /* of each of a CPU's two rings; 0: 2 MiB */
 	const char *cache_directory; /* of tables; NULL: none */

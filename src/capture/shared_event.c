@@ -43,16 +43,17 @@ static void close_event(struct hw_shared_event *event)
 		close(event->fds.items[i]);
 	array_free(&event->links);
 	array_free(&event->fds);
+	array_free(&event->cpus);
 	memset(event, 0, sizeof(*event));
 }
 
-static int attach(struct hw_shared_events *events, struct hw_shared_event *event, int fd,
+static int attach(struct hw_shared_events *events, struct hw_shared_event *event, int fd, uint32_t cpu,
                   struct hw_error *err)
 {
 	LIBBPF_OPTS(bpf_perf_event_opts, opts, .bpf_cookie = (uint64_t)(event - events->events));
 	struct bpf_link *link;
 
-	if (array_push(&event->fds, fd)) {
+	if (array_push(&event->cpus, cpu) || array_push(&event->fds, fd)) {
 		close(fd);
 		return hw_fail(err, -ENOMEM, "out of memory");
 	}
@@ -89,11 +90,48 @@ static int open_event(struct hw_shared_events *events, struct hw_shared_event *e
 		fd = hw_event_open(&event->attr, -1, (int)cpu);
 		if (fd == -ENODEV)
 			continue; /* offline */
-		r = fd < 0 ? cannot_open(event, cpu, -fd, err) : attach(events, event, fd, err);
+		r = fd < 0 ? cannot_open(event, cpu, -fd, err) : attach(events, event, fd, cpu, err);
 		if (r)
 			return r;
 	}
 	return event->fds.count ? 0 : hw_fail(err, -ENODEV, "no CPU is online");
+}
+
+/* Take entry i out of an event: its CPU went. */
+static void forget_cpu(struct hw_shared_event *event, size_t i)
+{
+	size_t last = --event->links.count;
+
+	bpf_link__destroy(event->links.items[i]);
+	event->fds.count = event->cpus.count = last;
+	event->links.items[i] = event->links.items[last];
+	event->fds.items[i] = event->fds.items[last];
+	event->cpus.items[i] = event->cpus.items[last];
+}
+
+void hw_shared_events_cpu_came(struct hw_shared_events *events, uint32_t cpu)
+{
+	for (unsigned index = 0; index < HW_EVENTS_MAX; index++) {
+		struct hw_shared_event *event = &events->events[index];
+		int fd;
+
+		if (!event->used)
+			continue;
+		for (size_t i = event->links.count; i; i--)
+			if (event->cpus.items[i - 1] == cpu)
+				forget_cpu(event, i - 1);
+		fd = hw_event_open(&event->attr, -1, (int)cpu);
+		if (fd < 0)
+			continue;
+		if (!attach(events, event, fd, cpu, NULL)) {
+			if (events->side->masks->events[index])
+				ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+			continue;
+		}
+		while (event->fds.count > event->links.count)
+			close(event->fds.items[--event->fds.count]);
+		event->cpus.count = event->links.count;
+	}
 }
 
 int hw_shared_event_take(struct hw_shared_events *events, const struct hw_session_options *options,

@@ -16,6 +16,7 @@ struct hw_shared_event {
 	struct perf_event_attr attr;
 	uint64_t sessions; /* those that have it, sampling or not */
 	array_of(int) fds;
+	array_of(uint32_t) cpus; /* of the fds */
 	array_of(struct bpf_link *) links;
 };
 
@@ -34,6 +35,8 @@ int hw_shared_event_take(struct hw_shared_events *events, const struct hw_sessio
 int hw_shared_event_start(struct hw_shared_events *events, unsigned index, unsigned bit,
                           struct hw_error *err);
 void hw_shared_event_stop(struct hw_shared_events *events, unsigned index, unsigned bit);
+/* A CPU is online again: all events are opened there anew. One that cannot be opened stays away. */
+void hw_shared_events_cpu_came(struct hw_shared_events *events, uint32_t cpu);
 /* The session does not have it any more; the last one's going closes it. */
 void hw_shared_event_drop(struct hw_shared_events *events, unsigned index, unsigned bit);
 unsigned hw_shared_events_count(const struct hw_shared_events *events);

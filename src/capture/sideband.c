@@ -23,6 +23,7 @@ struct band_cpu {
 struct hw_side_band {
 	struct band_cpu *cpus;
 	uint32_t cpu_count;
+	bool enabled;
 	size_t page_size;
 	uint64_t lost;
 	uint64_t record[65536 / 8]; /* a record that wraps around is put together here */
@@ -49,10 +50,42 @@ static void set_attr(struct perf_event_attr *attr)
 	attr->wakeup_watermark = DATA_PAGES * 4096 / 2;
 }
 
+static void close_cpu(struct hw_side_band *band, struct band_cpu *cpu)
+{
+	if (cpu->page)
+		munmap(cpu->page, (DATA_PAGES + 1) * band->page_size);
+	if (cpu->fd >= 0)
+		close(cpu->fd);
+	cpu->page = NULL;
+	cpu->fd = -1;
+}
+
+/* 0, also for a CPU that is offline, or -errno. */
+static int open_cpu(struct hw_side_band *band, uint32_t cpu)
+{
+	struct band_cpu *each = &band->cpus[cpu];
+	struct perf_event_attr attr;
+	void *page;
+	int r;
+
+	set_attr(&attr);
+	each->fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (each->fd < 0)
+		return errno == ENODEV ? 0 : -errno;
+	page =
+	    mmap(NULL, (DATA_PAGES + 1) * band->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, each->fd, 0);
+	if (page == MAP_FAILED) {
+		r = -errno;
+		close_cpu(band, each);
+		return r;
+	}
+	each->page = page;
+	return 0;
+}
+
 int hw_side_band_open(uint32_t cpu_count, struct hw_side_band **result, struct hw_error *err)
 {
 	struct hw_side_band *band = calloc(1, sizeof(*band));
-	struct perf_event_attr attr;
 	int r;
 
 	if (!band)
@@ -60,21 +93,11 @@ int hw_side_band_open(uint32_t cpu_count, struct hw_side_band **result, struct h
 	band->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	band->cpus = calloc(cpu_count, sizeof(*band->cpus));
 	band->cpu_count = band->cpus ? cpu_count : 0;
-	set_attr(&attr);
 	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++)
 		band->cpus[cpu].fd = -1;
 	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++) {
-		struct band_cpu *each = &band->cpus[cpu];
-
-		each->fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
-		if (each->fd < 0 && errno == ENODEV) /* offline */
-			continue;
-		each->page = each->fd < 0 ? MAP_FAILED
-		                          : mmap(NULL, (DATA_PAGES + 1) * band->page_size,
-		                                 PROT_READ | PROT_WRITE, MAP_SHARED, each->fd, 0);
-		if (each->page == MAP_FAILED) {
-			r = -errno;
-			each->page = NULL;
+		r = open_cpu(band, cpu);
+		if (r) {
 			hw_side_band_close(band);
 			return hw_fail(err, r, "cannot open process events of CPU %u: %s", cpu, strerror(-r));
 		}
@@ -87,18 +110,15 @@ void hw_side_band_close(struct hw_side_band *band)
 {
 	if (!band)
 		return;
-	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++) {
-		if (band->cpus[cpu].page)
-			munmap(band->cpus[cpu].page, (DATA_PAGES + 1) * band->page_size);
-		if (band->cpus[cpu].fd >= 0)
-			close(band->cpus[cpu].fd);
-	}
+	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++)
+		close_cpu(band, &band->cpus[cpu]);
 	free(band->cpus);
 	free(band);
 }
 
 int hw_side_band_enable(struct hw_side_band *band, struct hw_error *err)
 {
+	band->enabled = true;
 	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++)
 		if (band->cpus[cpu].fd >= 0 && ioctl(band->cpus[cpu].fd, PERF_EVENT_IOC_ENABLE, 0))
 			return hw_fail(err, -errno, "cannot enable process events of CPU %u: %s", cpu,
@@ -155,6 +175,13 @@ int hw_side_band_read(struct hw_side_band *band, hw_emit emit, void *context, st
 		if (band->cpus[cpu].page)
 			r = read_cpu(band, &band->cpus[cpu], emit, context, err);
 	return r;
+}
+
+void hw_side_band_cpu_came(struct hw_side_band *band, uint32_t cpu)
+{
+	close_cpu(band, &band->cpus[cpu]);
+	if (!open_cpu(band, cpu) && band->cpus[cpu].fd >= 0 && band->enabled)
+		ioctl(band->cpus[cpu].fd, PERF_EVENT_IOC_ENABLE, 0);
 }
 
 uint64_t hw_side_band_lost(const struct hw_side_band *band)

@@ -236,7 +236,7 @@ static bool needs_own(const struct hw_record_options *options)
 	const struct hw_capture_options *capture = &options->capture;
 
 	return options->standalone || capture->truth || capture->deferred_only ||
-	       capture->table_memory_bytes || !options->cache ||
+	       capture->table_memory_bytes || capture->task_slots || !options->cache ||
 	       (capture->backend && strcmp(capture->backend, "auto"));
 }
 
@@ -289,6 +289,8 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 		*err = late;
 		r = closed;
 	}
+	if (!r && access(output, F_OK))
+		r = hw_fail(err, -errno, "%s was removed while recording: nothing is left of it", output);
 	look(recorder, &status, &tally);
 	if (!recorder->options.quiet && !recorder->child.failure)
 		hw_status_summary(&status, &tally, bytes, output);

@@ -154,6 +154,7 @@ enum {
 	OPT_TABLE_MEMORY,
 	OPT_WALK,
 	OPT_NO_CACHE,
+	OPT_TASK_SLOTS,
 	OPT_TRUTH,
 	OPT_BACKEND,
 	OPT_STACK_SIZE
@@ -173,6 +174,7 @@ static const struct option long_options[] = {
     {"no-cache", no_argument, NULL, OPT_NO_CACHE},
     {"stack-size", required_argument, NULL, OPT_STACK_SIZE},
     {"backend", required_argument, NULL, OPT_BACKEND},
+    {"task-slots", required_argument, NULL, OPT_TASK_SLOTS},
     {"truth", required_argument, NULL, OPT_TRUTH},
     {"compress", optional_argument, NULL, 'z'},
     {"standalone", no_argument, NULL, OPT_STANDALONE},
@@ -231,6 +233,10 @@ static int parse_option(struct hw_record_options *options, int option)
 		return parse_stack_size(capture, optarg);
 	case OPT_BACKEND:
 		return choose_backend(options, optarg);
+	case OPT_TASK_SLOTS: /* test only */
+		return parse_number(optarg, UINT32_MAX, &capture->task_slots)
+		           ? 0
+		           : usage_error("not a number:", optarg);
 	case OPT_TRUTH:
 		options->truth = optarg;
 		capture->truth = capture->deferred_only = true;
