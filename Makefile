@@ -8,7 +8,7 @@ BENCH ?=
 STACKS ?= 20000
 ZOO ?=
 
-.PHONY: all demo check check-perf check-readers bench truth fuzz lint model stress zoo install clean help
+.PHONY: all demo check check-perf check-readers bench truth fuzz lint model stress zoo faults install clean help
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -38,6 +38,9 @@ truth: setup-check all ## compare STACKS (20000) recorded walks with libdwfl's, 
 
 zoo: setup-zoo all ## record every hard program there is, and say what was seen of it: a table
 	@BUILD=$(abspath $(BUILD)) tests/zoo/run $(ZOO)
+
+faults: setup-check setup-faults all ## what can go wrong around a recorder, the long form: it takes CPU 1 offline and steps the clock
+	@HW_BUILD=$(abspath $(BUILD)) HW_LONG=1 python3 tests/faults/faults.py
 
 fuzz: setup-fuzz ## fuzz the walk and the readers of files: FUZZ_SECONDS each (60)
 	@scripts/fuzz
