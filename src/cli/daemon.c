@@ -21,7 +21,8 @@ static const char usage[] =
     "\n"
     "Record for others: homeward record finds the daemon by its socket and needs no rights then. Each\n"
     "stack is walked once, however many record. Root and members of the group see everything, others\n"
-    "only their own processes. Runs in the foreground until SIGTERM or SIGINT.\n"
+    "only their own processes. Runs in the foreground until SIGTERM or SIGINT; SIGUSR1 asks for a line\n"
+    "about what it did so far.\n"
     "\n"
     "      --socket PATH       where to listen (default " HW_DEFAULT_SOCKET ")\n"
     "      --group NAME        whose members see everything (default homeward)\n"
@@ -63,11 +64,16 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static volatile int stop_asked;
+static volatile int stop_asked, status_asked;
 
 static void on_signal(int signal)
 {
 	stop_asked = signal;
+}
+
+static void on_status(int signal)
+{
+	status_asked = signal;
 }
 
 static void say(void *context, const char *line)
@@ -171,7 +177,7 @@ static int serve(struct hw_server *server, const struct hw_server_options *optio
 		say(NULL, "serving at the socket that was passed");
 	else
 		fprintf(stderr, WHO ": serving at %s\n", options->socket_path);
-	r = hw_server_run(server, &stop_asked, err);
+	r = hw_server_run(server, &stop_asked, &status_asked, err);
 	say(NULL, r ? "ends by a failure" : "ends");
 	return r;
 }
@@ -180,7 +186,7 @@ int hw_cmd_daemon(int argc, char **argv)
 {
 	struct hw_server_options options = {
 	    .socket_path = HW_DEFAULT_SOCKET, .capture.cache_directory = CACHE_DIRECTORY, .log = say};
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = {.sa_handler = on_signal}, status = {.sa_handler = on_status};
 	struct hw_server *server = NULL;
 	struct hw_error err = {0};
 	int r = parse(&options, argc, argv);
@@ -190,6 +196,7 @@ int hw_cmd_daemon(int argc, char **argv)
 	stop_asked = 0;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &status, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	options.socket = passed_socket();

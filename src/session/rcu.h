@@ -22,12 +22,24 @@
 #endif
 #endif
 
+/* liburcu's inlined readers are not aligned as their type says, which UBSan tells: call its functions
+ * instead. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HW_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HW_ASAN 1
+#endif
+#endif
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #ifndef HW_TSAN
 
+#ifndef HW_ASAN
 #define _LGPL_SOURCE
+#endif
 #include <urcu-bp.h>
 #include <urcu/rculist.h>
 

@@ -5,6 +5,7 @@
  */
 #include "session/server_internal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,12 +289,36 @@ static int serve_once(struct hw_server *server, struct hw_error *err)
 	return 0;
 }
 
-int hw_server_run(struct hw_server *server, const volatile int *stop, struct hw_error *err)
+static void tell_status(struct hw_server *server)
+{
+	struct hw_registry_counts counts;
+	struct hw_sessions_status now;
+
+	hw_sessions_status(server->sessions, &now);
+	hw_registry_counts(server->registry, &counts);
+	hw_server_log(server,
+	              "%u sessions, %u kernel events; so far %" PRIu64 " samples, %" PRIu64
+	              " walks at once, %" PRIu64 " on the way home; %" PRIu64 " records given out, %" PRIu64
+	              " for nobody; at %" PRIu64 " ms",
+	              now.sessions, now.kernel_events, (uint64_t)now.counters.samples,
+	              (uint64_t)now.counters.at_once, (uint64_t)now.counters.walks, counts.delivered,
+	              counts.lost_no_event + counts.lost_no_session, hw_server_now_ms());
+}
+
+int hw_server_run(struct hw_server *server, const volatile int *stop, volatile int *tell,
+                  struct hw_error *err)
 {
 	int r = 0;
 
-	while (!*stop && !r)
+	while (!*stop && !r) {
 		r = serve_once(server, err);
+		if (*tell) {
+			*tell = 0;
+			tell_status(server);
+		}
+	}
+	if (!r)
+		tell_status(server);
 	return r;
 }
 

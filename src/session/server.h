@@ -35,8 +35,12 @@ struct hw_server_options {
  * socket stands there; other errors as hw_sessions_open.
  */
 int hw_server_open(const struct hw_server_options *options, struct hw_server **server, struct hw_error *err);
-/* Serve until *stop is not 0. An error ends it. */
-int hw_server_run(struct hw_server *server, const volatile int *stop, struct hw_error *err);
+/*
+ * Serve until *stop is not 0. An error ends it. Whenever *tell is not 0 it is made 0, and one line about what
+ * was done so far goes to the log.
+ */
+int hw_server_run(struct hw_server *server, const volatile int *stop, volatile int *tell,
+                  struct hw_error *err);
 void hw_server_close(struct hw_server *server);
 
 /* Keep only the capabilities that serving needs, and no way to get more. */

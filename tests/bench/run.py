@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """Run measurements and print them as Markdown.
 
-    run.py [--write] [MEASUREMENT...]      all, or: completeness sharing start frames tables growth gaps read cost
+    run.py [--write] [MEASUREMENT...]      all, or: completeness sharing start frames tables growth gaps read clients cost
 
 With --write, docs/performance.md and its plot docs/performance.svg are made anew from what was measured in this run,
 and from nothing else. What could not be measured is named with the reason.
@@ -19,7 +19,7 @@ import traceback
 from common import Result, Scratch, hw, progress
 from plot import draw
 
-ALL = ("completeness", "sharing", "start", "frames", "tables", "growth", "gaps", "read", "cost")
+ALL = ("completeness", "sharing", "start", "frames", "tables", "growth", "gaps", "read", "clients", "cost")
 
 
 def first_line(*command):
