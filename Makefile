@@ -14,7 +14,8 @@ ZOO ?=
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
 	@ninja -C $(BUILD)
 
-demo: setup-demo all ## record this machine for a few seconds, show a report, write homeward-flame.html
+demo: setup-demo $(BUILD)/build.ninja ## record this machine for a few seconds, show a report, write homeward-flame.html
+	@ninja -C $(BUILD) src/cli/homeward tests/workloads/demo tests/workloads/deep
 	@BUILD=$(BUILD) scripts/demo
 
 check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites only
