@@ -19,6 +19,7 @@
 #define DIRECT      1500 /* mutants of each file and region */
 #define BY_PROCESS  100
 #define MS_PER_FILE 1000
+#define MS_PROCESS  20000 /* of wall time, on a busy machine; without its limit it would be for ever */
 #define PROCESS_MS  500
 #define ROWS_MAX    100000
 
@@ -34,11 +35,11 @@ static uint64_t next_random(void)
 	return seed;
 }
 
-static int64_t now_ms(void)
+static int64_t now_ms(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -51,14 +52,15 @@ struct tally {
 static void compile_directly(const uint8_t *bytes, size_t size, struct tally *tally)
 {
 	uint8_t *exact = malloc(size ? size : 1); /* so that a read past the end is seen */
-	int64_t start = now_ms(), ms;
+	/* of our own CPU time: others may keep the machine busy */
+	int64_t start = now_ms(CLOCK_THREAD_CPUTIME_ID), ms;
 	struct hw_table table;
 	struct hw_error err = {0};
 	int r;
 
 	memcpy(exact, bytes, size);
 	r = hw_table_compile_image(exact, size, &limits, &table, &err);
-	ms = now_ms() - start;
+	ms = now_ms(CLOCK_THREAD_CPUTIME_ID) - start;
 	if (ms > tally->worst_ms)
 		tally->worst_ms = ms;
 	if (r) {
@@ -78,7 +80,7 @@ static void compile_directly(const uint8_t *bytes, size_t size, struct tally *ta
 static void compile_by_process(struct hw_compiler *compiler, const uint8_t *bytes, size_t size,
                                struct tally *tally)
 {
-	int64_t start = now_ms();
+	int64_t start = now_ms(CLOCK_MONOTONIC), ms;
 	struct hw_table table;
 	int fd = file_of_bytes(bytes, size);
 
@@ -86,8 +88,9 @@ static void compile_by_process(struct hw_compiler *compiler, const uint8_t *byte
 		tally->refusals++;
 	else
 		tally->tables++;
-	if (now_ms() - start > tally->worst_ms)
-		tally->worst_ms = now_ms() - start;
+	ms = now_ms(CLOCK_MONOTONIC) - start;
+	if (ms > tally->worst_ms)
+		tally->worst_ms = ms;
 	hw_table_clear(&table);
 	close(fd);
 }
@@ -142,7 +145,7 @@ static void mutate(const struct file_bytes *file, struct hw_compiler *compiler, 
 		print_message("%s: %u tables, %u refusals, at most %d ms\n", regions[i].name, tally.tables,
 		              tally.refusals, (int)tally.worst_ms);
 		assert_true(tally.tables > 0);
-		assert_true(tally.worst_ms < MS_PER_FILE);
+		assert_true(tally.worst_ms < (compiler ? MS_PROCESS : MS_PER_FILE));
 	}
 	free(mutant);
 }
