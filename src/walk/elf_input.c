@@ -94,14 +94,16 @@ static int add_segment(struct hw_elf_input *input, const GElf_Phdr *header, stru
 	return 0;
 }
 
-/* Read the program headers. *eh_frame_hdr is zeroed if there is no PT_GNU_EH_FRAME. */
-static int read_segments(struct hw_elf_input *input, Elf *elf, GElf_Phdr *eh_frame_hdr, struct hw_error *err)
+/* Read the program headers. *eh_frame_hdr (PT_GNU_EH_FRAME) and *dynamic are zeroed if there are none. */
+static int read_segments(struct hw_elf_input *input, Elf *elf, GElf_Phdr *eh_frame_hdr, GElf_Phdr *dynamic,
+                         struct hw_error *err)
 {
 	GElf_Phdr header;
 	size_t count;
 	int r;
 
 	memset(eh_frame_hdr, 0, sizeof(*eh_frame_hdr));
+	memset(dynamic, 0, sizeof(*dynamic));
 	if (elf_getphdrnum(elf, &count))
 		return hw_fail(err, -EINVAL, "unreadable program headers: the file is corrupt");
 	for (size_t i = 0; i < count && i < PN_XNUM; i++) {
@@ -109,6 +111,8 @@ static int read_segments(struct hw_elf_input *input, Elf *elf, GElf_Phdr *eh_fra
 			return hw_fail(err, -EINVAL, "unreadable program headers: the file is corrupt");
 		if (header.p_type == PT_GNU_EH_FRAME)
 			*eh_frame_hdr = header;
+		if (header.p_type == PT_DYNAMIC)
+			*dynamic = header;
 		if (header.p_type != PT_LOAD)
 			continue;
 		r = add_segment(input, &header, err);
@@ -335,6 +339,24 @@ static void read_entry(struct hw_elf_input *input, const struct bytes *from, uin
 		input->entry = entry;
 }
 
+struct source {
+	const struct hw_elf_input *input;
+	const struct bytes *from;
+};
+
+static size_t read_by_address(const void *context, uint64_t address, uint8_t *to, size_t size)
+{
+	const struct source *source = context;
+	const struct hw_segment *segment = segment_of(source->input, address, false);
+	uint64_t skip = segment ? address - segment->address : 0;
+
+	if (!segment)
+		return 0;
+	if (size > segment->size - skip)
+		size = segment->size - skip;
+	return read_at(source->from, segment->offset + skip, to, size) ? 0 : size;
+}
+
 static void read_build_id(struct hw_elf_input *input, Elf *elf)
 {
 	const void *id;
@@ -368,7 +390,8 @@ int hw_elf_input_read(struct hw_elf_input *input, int fd, const void *image, siz
                       uint64_t file_bytes_max, struct hw_error *err)
 {
 	struct bytes from = {.fd = fd, .image = image, .size = image_size};
-	GElf_Phdr eh_frame_hdr;
+	struct source source = {.input = input, .from = &from};
+	GElf_Phdr eh_frame_hdr, dynamic;
 	GElf_Ehdr header;
 	int r;
 
@@ -379,11 +402,13 @@ int hw_elf_input_read(struct hw_elf_input *input, int fd, const void *image, siz
 	input->file_size = from.size;
 	r = open_elf(&from, &header, err);
 	if (!r)
-		r = read_segments(input, from.elf, &eh_frame_hdr, err);
+		r = read_segments(input, from.elf, &eh_frame_hdr, &dynamic, err);
 	if (!r)
 		r = read_frames(input, &from, &eh_frame_hdr, file_bytes_max, err);
 	if (!r) {
 		read_entry(input, &from, header.e_entry);
+		hw_start_code_find(&input->start_code, dynamic.p_vaddr, dynamic.p_filesz, read_by_address,
+		                   &source);
 		read_build_id(input, from.elf);
 	}
 	elf_end(from.elf);
@@ -416,6 +441,11 @@ int hw_elf_input_digest(const struct hw_elf_input *input, const void *key, size_
 		ADD(input->segments[i].size);
 		ADD(input->segments[i].offset);
 		ADD(input->segments[i].executable);
+	}
+	for (size_t i = 0; i < input->start_code.count; i++) {
+		ADD(input->start_code.rules[i].address);
+		ADD(input->start_code.rules[i].size);
+		ADD(input->start_code.rules[i].rule);
 	}
 	for (int i = 0; i < HW_FRAME_IMAGES; i++) {
 		ADD(input->frames[i].address);

@@ -5,8 +5,8 @@
  * All entries of all sections are put in the order of the file. A cursor goes over them once, from the
  * lowest offset up: where two overlap, the later one gets what the earlier left, so every offset is covered
  * once whatever the file says, and the work is bounded by the entries and their rows. What lies between two
- * entries becomes a gap row, except the entry point's stub, which some C libraries leave without an entry:
- * nothing called it, so it is the outermost frame.
+ * entries becomes a gap row, except code that is known: the entry point's stub, which some C libraries leave
+ * without an entry (nothing called it, so it is the outermost frame), and what walk/start_code.h finds.
  */
 #include "walk/table_compile.h"
 
@@ -20,12 +20,19 @@
 #define FILE_BYTES_DEFAULT (2ull << 30)
 #define ROW_COUNT_DEFAULT  (16u << 20)
 
+/* Code without an entry whose rule is known: file offsets, end exclusive. */
+struct known {
+	uint32_t start, end;
+	uint64_t rule;
+};
+
 struct compilation {
 	const struct hw_elf_input *input;
 	struct hw_cfi cfi[HW_FRAME_IMAGES];
 	hw_fde_array fdes;
 	struct hw_table_builder builder;
-	uint32_t stub_start, stub_end; /* file offsets; equal: no entry stub */
+	struct known known[HW_START_RULES_MAX + 1]; /* by start */
+	size_t known_count;
 };
 
 static int by_offset(const void *a, const void *b)
@@ -91,19 +98,33 @@ static size_t stub_bytes(const struct hw_elf_input *input)
 	return input->stub_size;
 }
 
-static void find_stub(struct compilation *c)
+static void add_known(struct compilation *c, uint64_t address, uint64_t size, uint64_t rule)
 {
-	const struct hw_segment *segment =
-	    c->input->entry ? hw_elf_input_code(c->input, c->input->entry) : NULL;
+	const struct hw_segment *segment = address ? hw_elf_input_code(c->input, address) : NULL;
+	struct known known = {.rule = rule};
 	uint64_t offset;
+	size_t i;
 
-	if (!segment)
+	if (!segment || size > segment->size - (address - segment->address))
 		return;
-	offset = segment->offset + (c->input->entry - segment->address);
-	if (offset + HW_ENTRY_STUB_BYTES >= UINT32_MAX)
+	offset = segment->offset + (address - segment->address);
+	if (offset + size >= UINT32_MAX)
 		return;
-	c->stub_start = (uint32_t)offset;
-	c->stub_end = c->stub_start + (uint32_t)stub_bytes(c->input);
+	known.start = (uint32_t)offset;
+	known.end = known.start + (uint32_t)size;
+	for (i = c->known_count++; i && c->known[i - 1].start > known.start; i--)
+		c->known[i] = c->known[i - 1];
+	c->known[i] = known;
+}
+
+static void find_known(struct compilation *c)
+{
+	const struct hw_start_code *code = &c->input->start_code;
+
+	if (c->input->stub_size)
+		add_known(c, c->input->entry, stub_bytes(c->input), HW_RULE(HW_RULE_END, 0, 0));
+	for (size_t i = 0; i < code->count; i++)
+		add_known(c, code->rules[i].address, code->rules[i].size, code->rules[i].rule);
 }
 
 /* Nothing covers [start, end). */
@@ -116,11 +137,16 @@ static int add_gap(struct compilation *c, uint32_t start, uint32_t end)
 		return 0;
 	if (builder->rows.count)
 		r = hw_table_builder_add(builder, start, HW_RULE(HW_RULE_GAP, 0, 0));
-	if (r || c->stub_start < start || c->stub_start >= end || c->stub_start == c->stub_end)
-		return r;
-	r = hw_table_builder_add(builder, c->stub_start, HW_RULE(HW_RULE_END, 0, 0));
-	if (!r && c->stub_end < end)
-		r = hw_table_builder_add(builder, c->stub_end, HW_RULE(HW_RULE_GAP, 0, 0));
+	for (size_t i = 0; i < c->known_count && !r; i++) {
+		const struct known *known = &c->known[i];
+
+		if (known->start < start || known->start >= end)
+			continue;
+		start = known->end; /* where two overlap, the first has it */
+		r = hw_table_builder_add(builder, known->start, known->rule);
+		if (!r && known->end < end)
+			r = hw_table_builder_add(builder, known->end, HW_RULE(HW_RULE_GAP, 0, 0));
+	}
 	return r;
 }
 
@@ -172,7 +198,7 @@ static int add_rows(struct compilation *c)
 	uint32_t cursor = 0;
 	int r;
 
-	find_stub(c);
+	find_known(c);
 	array_for_each (&c->fdes, fde) {
 		if (fde->end <= cursor)
 			continue;
