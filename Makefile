@@ -36,6 +36,9 @@ bench: setup-check setup-bench all ## measure this machine; WRITE=1 makes docs/p
 
 truth: setup-check all ## compare STACKS (20000) recorded walks with libdwfl's, frame by frame
 	@HW_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 python3 tests/truth/truth.py $(STACKS)
+	@set -e; for program in $(BUILD)/tests/truth/target_lazy $(BUILD)/tests/truth/target_ibt; do \
+		$(BUILD)/tests/truth/stepped $$program; done
+	@$(BUILD)/tests/truth/stepped -a /bin/true
 
 zoo: setup-zoo all ## record every hard program there is, and say what was seen of it: a table
 	@BUILD=$(abspath $(BUILD)) tests/zoo/run $(ZOO)
