@@ -47,6 +47,13 @@ static void drop_repeats(struct hw_recording *recording)
 	recording->callchains.count = kept;
 }
 
+static uint32_t microseconds_before(uint64_t earlier_ns, uint64_t later_ns)
+{
+	uint64_t between = earlier_ns < later_ns ? (later_ns - earlier_ns) / 1000 : 0;
+
+	return between < UINT32_MAX ? (uint32_t)between : UINT32_MAX;
+}
+
 static const struct hw_callchain *find_callchain(const struct hw_recording *recording, uint32_t tid,
                                                  uint64_t cookie)
 {
@@ -128,6 +135,7 @@ int hw_recording_join(struct hw_recording *recording)
 			sample->state = HW_SAMPLE_ANSWERED;
 			sample->user_stack = c->stack;
 			sample->end = c->end;
+			sample->walked_before_us = microseconds_before(c->time_ns, sample->time_ns);
 		} else if (find_after(home, home_count, sample->tid, sample->time_ns + 1)) {
 			sample->unanswered = HW_UNANSWERED_LOST;
 		} else if (find_after(recording->exits.items, recording->exits.count, sample->tid,

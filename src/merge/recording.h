@@ -45,6 +45,11 @@ struct hw_sample {
 	uint8_t end;        /* enum hw_end_reason, for ANSWERED */
 	uint8_t unanswered; /* enum hw_unanswered, for UNANSWERED */
 	uint8_t cpumode;    /* PERF_RECORD_MISC_KERNEL or _USER …: where ip is */
+	/*
+	 * How long before this sample its user stack was walked, microseconds, rounded down; 0: then or later.
+	 * Samples within execve have the stack of the image before.
+	 */
+	uint32_t walked_before_us;
 };
 
 enum hw_process_event_type {

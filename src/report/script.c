@@ -255,6 +255,8 @@ static int print_sample(struct scripter *scripter, const struct hw_sample *sampl
 	           ? 0
 	           : print_stack(scripter, sample->pid, sample->kernel_stack, true);
 	if (!code && scripter->filter->part != HW_STACK_KERNEL) {
+		hw_symbolizer_walked(scripter->symbolizer,
+		                     sample->time_ns - sample->walked_before_us * 1000ull);
 		code = print_stack(scripter, sample->pid, sample->user_stack, false);
 		if (sample->state == HW_SAMPLE_UNANSWERED)
 			fprintf(scripter->out, "\t%16llx (cookie) ([unknown])\n",

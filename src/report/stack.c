@@ -269,6 +269,8 @@ int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, 
 
 	if (hw_timeline_advance(&stacks->timeline, sample->time_ns))
 		return -ENOMEM;
+	hw_symbolizer_walked(stacks->timeline.symbolizer,
+	                     sample->time_ns - sample->walked_before_us * 1000ull);
 	if (stacks->part == HW_STACK_KERNEL
 	        ? !in_kernel
 	        : stacks->part == HW_STACK_USER && sample->state == HW_SAMPLE_KERNEL_ONLY)

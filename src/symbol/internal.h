@@ -50,7 +50,7 @@ struct hw_symbolizer {
 	struct hw_processes *processes;
 	const struct hw_process_event *events;
 	size_t event_count, next_event;
-	uint64_t now_ns;
+	uint64_t now_ns, walked_ns;
 	struct hw_strings strings;
 	struct file_entry *files;
 	struct hw_symbol_file **file_of_event; /* of mappings, once asked */

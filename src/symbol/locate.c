@@ -134,7 +134,8 @@ void hw_symbolizer_locate(struct hw_symbolizer *symbolizer, uint32_t pid, uint64
                           struct hw_found *found, const struct hw_process_event **map)
 {
 	*found = (struct hw_found){.file = &symbolizer->nowhere, .offset = lookup, .address = lookup};
-	*map = kernel ? NULL : hw_processes_find(symbolizer->processes, pid, lookup);
+	*map =
+	    kernel ? NULL : hw_processes_find_then(symbolizer->processes, pid, lookup, symbolizer->walked_ns);
 	if (*map) {
 		struct hw_symbol_file *known = symbolizer->file_of_event[*map - symbolizer->events];
 

@@ -11,6 +11,8 @@
 
 #include "base/array.h"
 
+#define EXEC_NS 100000000ull /* an execve takes no longer, mostly */
+
 struct piece {
 	uint64_t start, end; /* what later mappings left of the event's range */
 	const struct hw_process_event *event;
@@ -27,6 +29,8 @@ struct process {
 	bool exited;
 	bool between; /* execve is replacing the image */
 	struct space *space;
+	struct space *before; /* what the last execve replaced */
+	uint64_t exec_ns;     /* when; 0: never */
 	UT_hash_handle hh;
 };
 
@@ -65,6 +69,7 @@ void hw_processes_free(struct hw_processes *processes)
 	HASH_ITER (hh, processes->by_pid, process, next_process) {
 		HASH_DEL(processes->by_pid, process);
 		drop_space(process->space);
+		drop_space(process->before);
 		free(process);
 	}
 	HASH_ITER (hh, processes->by_tid, thread, next_thread) {
@@ -151,7 +156,8 @@ static int apply_map(struct hw_processes *processes, const struct hw_process_eve
 	struct space *space;
 
 	if (process && process->between) {
-		drop_space(process->space);
+		drop_space(process->before);
+		process->before = process->space;
 		process->space = NULL;
 		process->between = false;
 	}
@@ -198,7 +204,12 @@ static int apply_fork(struct hw_processes *processes, const struct hw_process_ev
 		if (child->space)
 			child->space->users++;
 	}
+	if (child->before) {
+		drop_space(child->before);
+		child->before = NULL;
+	}
 	child->exited = child->between = false;
+	child->exec_ns = 0;
 	return 0;
 }
 
@@ -219,6 +230,7 @@ int hw_processes_apply(struct hw_processes *processes, const struct hw_process_e
 			/* A sample in here has the stack that called execve; the new image's mappings follow.
 			 */
 			process->between = true;
+			process->exec_ns = event->time_ns;
 		}
 		return name_thread(processes, event->tid, event->name);
 	case HW_PROCESS_EXIT: /* it is still asked about */
@@ -257,7 +269,14 @@ static const struct piece *find_piece(struct space *space, uint64_t address)
 const struct hw_process_event *hw_processes_find(struct hw_processes *processes, uint32_t pid,
                                                  uint64_t address)
 {
+	return hw_processes_find_then(processes, pid, address, UINT64_MAX); /* long after */
+}
+
+const struct hw_process_event *hw_processes_find_then(struct hw_processes *processes, uint32_t pid,
+                                                      uint64_t address, uint64_t time_ns)
+{
 	struct process *process = processes->last;
+	struct space *space;
 	const struct piece *piece;
 
 	if (!process || process->pid != pid)
@@ -265,7 +284,10 @@ const struct hw_process_event *hw_processes_find(struct hw_processes *processes,
 	if (!process)
 		return NULL;
 	processes->last = process;
-	piece = process->space ? find_piece(process->space, address) : NULL;
+	space = time_ns < process->exec_ns && !process->between ? process->before : process->space;
+	piece = space ? find_piece(space, address) : NULL;
+	if (!piece && process->before && time_ns - process->exec_ns < EXEC_NS)
+		piece = find_piece(process->before, address);
 	return piece ? piece->event : NULL;
 }
 

@@ -14,6 +14,13 @@ int hw_processes_apply(struct hw_processes *processes, const struct hw_process_e
 /* The mapping of pid that covers address, as the event that made it; *start: where what is left begins. */
 const struct hw_process_event *hw_processes_find(struct hw_processes *processes, uint32_t pid,
                                                  uint64_t address);
+/*
+ * The same for a stack that was walked at time_ns: before the last execve of pid, it is of the image that was
+ * replaced. Just after it, it may be so, too: samples within execve share the walk made at its begin. So what
+ * the new image does not have is looked for in the one before.
+ */
+const struct hw_process_event *hw_processes_find_then(struct hw_processes *processes, uint32_t pid,
+                                                      uint64_t address, uint64_t time_ns);
 /* The name of a thread, or NULL. */
 const char *hw_processes_name(const struct hw_processes *processes, uint32_t pid, uint32_t tid);
 

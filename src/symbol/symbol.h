@@ -77,6 +77,12 @@ void hw_symbolizer_free(struct hw_symbolizer *symbolizer);
 /* Apply every process event up to and including time_ns. Times must not go down. */
 void hw_symbolizer_advance(struct hw_symbolizer *symbolizer, uint64_t time_ns);
 
+/*
+ * Say when the user stack that is asked about next was walked, if that was before the time advanced to: in
+ * execve, the image may have been replaced since. hw_symbolizer_advance forgets it.
+ */
+void hw_symbolizer_walked(struct hw_symbolizer *symbolizer, uint64_t time_ns);
+
 /* Names as of the time advanced to; never NULL (":PID" as perf prints where no name is known). */
 const char *hw_symbolizer_thread_name(struct hw_symbolizer *symbolizer, uint32_t pid, uint32_t tid);
 const char *hw_symbolizer_process_name(struct hw_symbolizer *symbolizer, uint32_t pid);

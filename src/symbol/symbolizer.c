@@ -130,10 +130,15 @@ void hw_symbolizer_free(struct hw_symbolizer *symbolizer)
 
 void hw_symbolizer_advance(struct hw_symbolizer *symbolizer, uint64_t time_ns)
 {
-	symbolizer->now_ns = time_ns;
+	symbolizer->now_ns = symbolizer->walked_ns = time_ns;
 	while (symbolizer->next_event < symbolizer->event_count &&
 	       symbolizer->events[symbolizer->next_event].time_ns <= time_ns)
 		hw_processes_apply(symbolizer->processes, &symbolizer->events[symbolizer->next_event++]);
+}
+
+void hw_symbolizer_walked(struct hw_symbolizer *symbolizer, uint64_t time_ns)
+{
+	symbolizer->walked_ns = time_ns;
 }
 
 const char *hw_symbolizer_thread_name(struct hw_symbolizer *symbolizer, uint32_t pid, uint32_t tid)
@@ -241,7 +246,8 @@ uint32_t hw_symbolizer_marker(struct hw_symbolizer *symbolizer, const char *text
 const struct hw_process_event *hw_symbolizer_mapping(const struct hw_symbolizer *symbolizer, uint32_t pid,
                                                      uint64_t address, bool kernel)
 {
-	return hw_processes_find(symbolizer->processes, kernel ? (uint32_t)-1 : pid, address);
+	return hw_processes_find_then(symbolizer->processes, kernel ? (uint32_t)-1 : pid, address,
+	                              symbolizer->walked_ns);
 }
 
 const struct hw_frame *hw_symbolizer_frame_by_id(const struct hw_symbolizer *symbolizer, uint32_t id)

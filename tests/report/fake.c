@@ -229,6 +229,12 @@ void hw_symbolizer_advance(struct hw_symbolizer *symbolizer, uint64_t time_ns)
 	fake.now_ns = time_ns;
 }
 
+void hw_symbolizer_walked(struct hw_symbolizer *symbolizer, uint64_t time_ns)
+{
+	(void)symbolizer;
+	assert_true(time_ns <= fake.now_ns);
+}
+
 const char *hw_symbolizer_thread_name(struct hw_symbolizer *symbolizer, uint32_t pid, uint32_t tid)
 {
 	(void)symbolizer;

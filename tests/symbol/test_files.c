@@ -299,7 +299,7 @@ static void what_is_no_regular_file_is_not_opened(void **state)
 static void a_program_that_execs_is_named_as_it_was_then(void **state)
 {
 	char first[4096], second[4096];
-	struct hw_process_event map, next;
+	struct hw_process_event map, next, only;
 	struct hw_symbolizer *symbolizer;
 	uint64_t address = address_of(directories[0], "sample_static");
 
@@ -310,9 +310,11 @@ static void a_program_that_execs_is_named_as_it_was_then(void **state)
 	copy(directories[0], "bare.so", second);
 	fake_reset();
 	map = fake_mapping(GONE, START, first, first);
+	only = fake_mapping(GONE, START + 0x10000000, first, first);
 	next = fake_mapping(GONE, START, second, second);
 	next.time_ns = fake_time(2000);
 	fake_event(map);
+	fake_event(only);
 	fake_exec(GONE, 1000);
 	fake_event(next);
 	symbolizer = fake_symbolizer(NULL);
@@ -323,8 +325,16 @@ static void a_program_that_execs_is_named_as_it_was_then(void **state)
 	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, first);
 	hw_symbolizer_advance(symbolizer, fake_time(2500));
 	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, second);
-	assert_string_equal(frame_at(symbolizer, GONE, &map, address + 0x10000000)->file, "[unknown]");
+	/* What the new image does not have, so shortly after, is of the one before */
+	assert_string_equal(frame_at(symbolizer, GONE, &only, address)->function, "sample_static");
+	hw_symbolizer_walked(symbolizer, fake_time(1000000000));
+	assert_string_equal(frame_at(symbolizer, GONE, &only, address)->file, "[unknown]");
 	assert_null(frame_at(symbolizer, GONE, &map, address)->function);
+	/* A sample of now whose stack was walked before */
+	hw_symbolizer_walked(symbolizer, fake_time(900));
+	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, first);
+	hw_symbolizer_walked(symbolizer, fake_time(1100));
+	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, second);
 	hw_symbolizer_free(symbolizer);
 	unlink(first);
 	unlink(second);
