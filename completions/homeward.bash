@@ -30,7 +30,7 @@ _homeward()
 		done
 	fi
 	case $previous in
-	--backend) words='auto bpf dump' ;;
+	--backend) words='auto bpf native dump ptrace' ;;
 	--walk) words='auto deferred' ;;
 	-e) words='cycles cpu-clock task-clock page-faults minor-faults major-faults context-switches cpu-migrations instructions branches branch-misses cache-references cache-misses' ;;
 	--color) words='auto always never' ;;

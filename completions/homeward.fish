@@ -21,7 +21,7 @@ end
 
 complete -c homeward -n __homeward_no_command_yet -f -a '(__homeward_commands)'
 complete -c homeward -n 'not __homeward_no_command_yet; and string match -q -- "-*" (commandline -ct)' -a '(__homeward_options)'
-complete -c homeward -n '__homeward_after --backend' -f -a 'auto bpf dump'
+complete -c homeward -n '__homeward_after --backend' -f -a 'auto bpf native dump ptrace'
 complete -c homeward -n '__homeward_after --walk' -f -a 'auto deferred'
 complete -c homeward -n '__homeward_after --color' -f -a 'auto always never'
 complete -c homeward -n '__homeward_after --group' -f -a 'name process thread none'

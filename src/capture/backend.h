@@ -18,6 +18,8 @@ struct hw_backend {
 	int (*poll)(struct hw_capture *capture, int timeout_ms, struct hw_error *err);
 	int (*stop)(struct hw_capture *capture, int grace_ms, struct hw_error *err);
 	void (*status)(const struct hw_capture *capture, struct hw_capture_status *status);
+	int (*wait_child)(struct hw_capture *capture, pid_t pid,
+	                  int *wait_status); /* NULL: never takes one */
 };
 
 struct hw_capture {
@@ -25,6 +27,6 @@ struct hw_capture {
 	char passed_over[480]; /* by auto: better backends and what they lack */
 };
 
-extern const struct hw_backend hw_backend_bpf, hw_backend_dump;
+extern const struct hw_backend hw_backend_bpf, hw_backend_native, hw_backend_dump, hw_backend_ptrace;
 
 #endif

@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* In order of preference. */
-static const struct hw_backend *const backends[] = {&hw_backend_bpf, &hw_backend_dump};
+static const struct hw_backend *const backends[] = {&hw_backend_bpf, &hw_backend_native, &hw_backend_dump,
+                                                    &hw_backend_ptrace};
 #define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
 
 const char *hw_capture_backend_name(size_t index)
@@ -63,6 +64,27 @@ int hw_capture_open(const struct hw_capture_options *options, const struct hw_ca
 	return backend ? backend->open(options, sink, capture, err) : open_best(options, sink, capture, err);
 }
 
+static int keep_nothing(void *context, const struct perf_event_header *record, struct hw_error *err)
+{
+	(void)context;
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+int hw_capture_try(const char *backend, bool command, struct hw_error *err)
+{
+	const struct hw_capture_options options = {
+	    .backend = backend, .frequency = true, .rate = 999, .filter = command};
+	const struct hw_capture_sink sink = {.record = keep_nothing};
+	struct hw_capture *capture;
+	int r = hw_capture_open(&options, &sink, &capture, err);
+
+	if (!r)
+		hw_capture_close(capture);
+	return r;
+}
+
 const char *hw_capture_passed_over(const struct hw_capture *capture)
 {
 	return capture->passed_over;
@@ -102,6 +124,11 @@ int hw_capture_poll(struct hw_capture *capture, int timeout_ms, struct hw_error 
 int hw_capture_stop(struct hw_capture *capture, int grace_ms, struct hw_error *err)
 {
 	return capture->backend->stop(capture, grace_ms, err);
+}
+
+int hw_capture_wait_child(struct hw_capture *capture, pid_t pid, int *wait_status)
+{
+	return capture->backend->wait_child ? capture->backend->wait_child(capture, pid, wait_status) : -1;
 }
 
 void hw_capture_status(const struct hw_capture *capture, struct hw_capture_status *status)

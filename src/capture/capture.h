@@ -53,6 +53,7 @@ struct hw_capture_status {
 	uint64_t lost_side_band;
 	uint64_t
 	    pending; /* walks under way in user space: their records will be older than those delivered */
+	uint64_t stops, stopped_ns; /* by a backend that stops threads: how often, for how long in all */
 };
 
 /*
@@ -67,6 +68,11 @@ void hw_capture_close(struct hw_capture *capture); /* may be NULL */
 const char *hw_capture_backend(const struct hw_capture *capture);
 /* What auto passed over and why: "bpf: no right …", one line; empty: the best one was taken, or asked for. */
 const char *hw_capture_passed_over(const struct hw_capture *capture);
+/*
+ * Would this backend record here: the whole machine, or (command) a command of one's own? 0, or why not, with
+ * what is missing and how to get it in err. Tries it, and leaves nothing behind.
+ */
+int hw_capture_try(const char *backend, bool command, struct hw_error *err);
 /* Names of backends in the order in which auto tries them; NULL past the last. */
 const char *hw_capture_backend_name(size_t index);
 
@@ -81,6 +87,12 @@ int hw_capture_start(struct hw_capture *capture, struct hw_error *err);
 int hw_capture_poll(struct hw_capture *capture, int timeout_ms, struct hw_error *err);
 /* Stop sampling, give open requests up to grace_ms to come home, deliver the rest and what was lost. */
 int hw_capture_stop(struct hw_capture *capture, int grace_ms, struct hw_error *err);
+
+/*
+ * A backend that traces must be the one that waits for a command of ours. 1: it has ended, *wait_status is
+ * what wait(2) said; 0: it is traced, ask again; -1: wait for it yourself.
+ */
+int hw_capture_wait_child(struct hw_capture *capture, pid_t pid, int *wait_status);
 
 void hw_capture_status(const struct hw_capture *capture, struct hw_capture_status *status);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void run_child(char **command, int go, int result)
@@ -111,9 +112,21 @@ int hw_child_start(struct hw_child *child, struct hw_error *err)
 	return cannot_run(child, error, err);
 }
 
+/* Is it traced, so that its end is somebody else's to take in? */
+static bool is_traced(struct hw_child *child)
+{
+	int taken_in = child->taken_in && !child->ended
+	                   ? child->taken_in(child->context, child->pid, &child->wait_status)
+	                   : -1;
+
+	child->ended = child->ended || taken_in == 1;
+	return taken_in == 0;
+}
+
 bool hw_child_ended(struct hw_child *child)
 {
-	if (!child->ended && waitpid(child->pid, &child->wait_status, WNOHANG) == child->pid)
+	if (!is_traced(child) && !child->ended &&
+	    waitpid(child->pid, &child->wait_status, WNOHANG) == child->pid)
 		child->ended = true;
 	return child->ended;
 }
@@ -126,6 +139,8 @@ int hw_child_finish(struct hw_child *child, int signal)
 		close(child->result);
 	if (!child->ended && signal)
 		kill(child->pid, signal);
+	while (is_traced(child) && !nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL))
+		;
 	if (!child->ended && waitpid(child->pid, &child->wait_status, 0) == child->pid)
 		child->ended = true;
 	if (!child->ended)

@@ -15,6 +15,9 @@ struct hw_child {
 	int result;       /* the read end of the pipe on which a failed exec tells why; -1: gone */
 	bool ended;
 	int wait_status;
+	/* Whoever may have waited for it before us: as hw_capture_wait_child; NULL: nobody. */
+	int (*taken_in)(void *context, pid_t pid, int *wait_status);
+	void *context;
 	int failure; /* 126 or 127 where the command could not be run */
 };
 

@@ -3,10 +3,14 @@
 #include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "capture/capture.h"
 #include "capture/probe.h"
 #include "cli/cli.h"
+
+#define HW_BACKENDS_MAX 8
 
 static const char *const state_names[] = {
     [HW_FINDING_OK] = "ok",
@@ -14,17 +18,72 @@ static const char *const state_names[] = {
     [HW_FINDING_MISSING] = "missing",
 };
 
+struct backend {
+	const char *name;
+	bool machine, command; /* what it could record: the whole machine, a command of one's own */
+	struct hw_error missing;
+};
+
+struct verdict {
+	struct backend backends[HW_BACKENDS_MAX];
+	size_t backend_count;
+	const struct backend *chosen; /* NULL: nothing can be recorded */
+};
+
 static void print_usage(FILE *out)
 {
 	fputs("usage: homeward doctor [--json]\n"
 	      "\n"
-	      "Say what this machine allows: kernel, BTF, BPF, rights, events, symbols; for what is missing, "
-	      "how\n"
-	      "to get it. The exit status is 0 only if \"homeward record\" would work.\n"
+	      "Say what this machine allows: kernel, BTF, BPF, rights, events, symbols, and which backends\n"
+	      "can record; for what is missing, how to get it. The exit status is 0 only if \"homeward "
+	      "record\"\n"
+	      "would work, at least for a command of one's own.\n"
 	      "\n"
 	      "  --json      one JSON object instead of text\n"
 	      "  -h, --help  show this\n",
 	      out);
+}
+
+/* bpf is judged by what was found (opening it takes long), the others are tried. */
+static void try_backends(struct verdict *verdict, const struct hw_error *blocker)
+{
+	for (size_t i = 0; hw_capture_backend_name(i) && i < HW_BACKENDS_MAX; i++) {
+		struct backend *backend = &verdict->backends[verdict->backend_count++];
+		struct hw_error narrow = {0};
+
+		backend->name = hw_capture_backend_name(i);
+		if (!strcmp(backend->name, "bpf")) {
+			backend->machine = backend->command = !blocker;
+			if (blocker)
+				backend->missing = *blocker;
+		} else {
+			backend->machine = !hw_capture_try(backend->name, false, &backend->missing);
+			backend->command = backend->machine || !hw_capture_try(backend->name, true, &narrow);
+			if (!backend->command)
+				backend->missing = narrow;
+		}
+		if (backend->command && (!verdict->chosen || (backend->machine && !verdict->chosen->machine)))
+			verdict->chosen = backend;
+	}
+}
+
+static void print_backends(const struct verdict *verdict)
+{
+	putchar('\n');
+	for (size_t i = 0; i < verdict->backend_count; i++) {
+		const struct backend *backend = &verdict->backends[i];
+
+		printf("%-8s backend %-7s %s\n",
+		       backend->machine   ? "ok"
+		       : backend->command ? "limited"
+		                          : "missing",
+		       backend->name,
+		       backend->machine   ? "the whole machine"
+		       : backend->command ? "a command or processes of one's own"
+		                          : backend->missing.text);
+		if (backend->command && !backend->machine && strcmp(backend->name, "ptrace") != 0)
+			printf("%24s for more: %s\n", "", backend->missing.text);
+	}
 }
 
 static const char *event_name(const struct hw_probe *probe)
@@ -33,7 +92,7 @@ static const char *event_name(const struct hw_probe *probe)
 }
 
 static void print_text(const struct hw_probe *probe, const struct hw_finding *findings, size_t count,
-                       const struct hw_error *blocker)
+                       const struct hw_error *blocker, const struct verdict *verdict)
 {
 	for (size_t i = 0; i < count; i++) {
 		printf("%-8s %-15s %s\n", state_names[findings[i].state], findings[i].name,
@@ -41,11 +100,14 @@ static void print_text(const struct hw_probe *probe, const struct hw_finding *fi
 		if (findings[i].remedy[0])
 			printf("%24s to get it: %s\n", "", findings[i].remedy);
 	}
-	if (blocker)
-		printf("\nrecord would not work: %s\n", blocker->text);
+	print_backends(verdict);
+	if (verdict->chosen)
+		printf("\nrecord would work: backend %s, event %s, %s\n", verdict->chosen->name,
+		       event_name(probe),
+		       verdict->chosen->machine ? "the whole machine"
+		                                : "a command or processes of one's own");
 	else
-		printf("\nrecord would work: backend bpf, event %s, user stacks by unwind table\n",
-		       event_name(probe));
+		printf("\nrecord would not work: %s\n", blocker->text);
 }
 
 static struct json_object *finding_json(const struct hw_finding *finding)
@@ -60,8 +122,27 @@ static struct json_object *finding_json(const struct hw_finding *finding)
 	return object;
 }
 
+static struct json_object *backends_json(const struct verdict *verdict)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < verdict->backend_count; i++) {
+		const struct backend *backend = &verdict->backends[i];
+		struct json_object *object = json_object_new_object();
+
+		json_object_object_add(object, "name", json_object_new_string(backend->name));
+		json_object_object_add(object, "machine", json_object_new_boolean(backend->machine));
+		json_object_object_add(object, "command", json_object_new_boolean(backend->command));
+		if (!backend->machine)
+			json_object_object_add(object, "missing",
+			                       json_object_new_string(backend->missing.text));
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
 static void print_json(const struct hw_probe *probe, const struct hw_finding *findings, size_t count,
-                       const struct hw_error *blocker)
+                       const struct hw_error *blocker, const struct verdict *verdict)
 {
 	struct json_object *object = json_object_new_object(), *list = json_object_new_array();
 
@@ -69,9 +150,12 @@ static void print_json(const struct hw_probe *probe, const struct hw_finding *fi
 		json_object_array_add(list, finding_json(&findings[i]));
 	json_object_object_add(object, "version", json_object_new_string(HW_VERSION));
 	json_object_object_add(object, "kernel", json_object_new_string(probe->release));
-	json_object_object_add(object, "record", json_object_new_boolean(!blocker));
-	json_object_object_add(object, "backend", blocker ? NULL : json_object_new_string("bpf"));
-	json_object_object_add(object, "event", blocker ? NULL : json_object_new_string(event_name(probe)));
+	json_object_object_add(object, "record", json_object_new_boolean(verdict->chosen != NULL));
+	json_object_object_add(object, "backend",
+	                       verdict->chosen ? json_object_new_string(verdict->chosen->name) : NULL);
+	json_object_object_add(object, "backends", backends_json(verdict));
+	json_object_object_add(object, "event",
+	                       verdict->chosen ? json_object_new_string(event_name(probe)) : NULL);
 	json_object_object_add(object, "blocker", blocker ? json_object_new_string(blocker->text) : NULL);
 	json_object_object_add(object, "findings", list);
 	puts(
@@ -88,6 +172,7 @@ int hw_cmd_doctor(int argc, char **argv)
 	};
 	struct hw_finding findings[HW_FINDINGS_MAX];
 	struct hw_error err;
+	struct verdict verdict = {0};
 	struct hw_probe probe;
 	bool json = false, blocked;
 	size_t count;
@@ -116,6 +201,7 @@ int hw_cmd_doctor(int argc, char **argv)
 	}
 	count = hw_probe_findings(&probe, findings);
 	blocked = hw_probe_blocker(&probe, &err) != 0;
-	(json ? print_json : print_text)(&probe, findings, count, blocked ? &err : NULL);
-	return blocked ? HW_EXIT_FAILURE : HW_EXIT_OK;
+	try_backends(&verdict, blocked ? &err : NULL);
+	(json ? print_json : print_text)(&probe, findings, count, blocked ? &err : NULL, &verdict);
+	return verdict.chosen ? HW_EXIT_OK : HW_EXIT_FAILURE;
 }

@@ -254,6 +254,13 @@ static int open_capture(struct recorder *recorder, const struct hw_capture_sink 
 	return hw_capture_open(&options->capture, sink, &recorder->capture, err);
 }
 
+static int taken_in(void *context, pid_t pid, int *wait_status)
+{
+	const struct recorder *recorder = context;
+
+	return recorder->capture ? hw_capture_wait_child(recorder->capture, pid, wait_status) : -1;
+}
+
 static int record(struct recorder *recorder, int argc, char **argv, struct hw_error *err)
 {
 	struct hw_capture_sink sink = {.context = recorder, .record = keep_record, .truth = keep_truth};
@@ -270,6 +277,8 @@ static int record(struct recorder *recorder, int argc, char **argv, struct hw_er
 		r = open_capture(recorder, &sink, err);
 	if (!r && recorder->options.command)
 		r = hw_child_prepare(&recorder->child, recorder->options.command, err);
+	recorder->child.taken_in = taken_in;
+	recorder->child.context = recorder;
 	if (!r)
 		r = add_processes(recorder, err);
 	if (!r && stop_asked)

@@ -71,6 +71,15 @@ void hw_status_summary(const struct hw_capture_status *status, const struct hw_t
 	if (lost(status))
 		fprintf(stderr, "; LOST %llu records", lost(status));
 	fputc('\n', stderr);
+	if (status->stops)
+		fprintf(stderr,
+		        "homeward record: seen were only the command's own processes, and only their CPU "
+		        "time in user "
+		        "mode;\nhomeward record: each sample stopped its thread, for %.0f us on average, "
+		        "%.2f s in "
+		        "all\n",
+		        (double)status->stopped_ns / 1e3 / (double)status->stops,
+		        (double)status->stopped_ns / 1e9);
 	if (getenv("HOMEWARD_DEBUG"))
 		debug(status);
 }

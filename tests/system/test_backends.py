@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """The sources of samples: each records, and where rights are missing the best one left is taken."""
 
+import ctypes
+import json
 import os
 import shutil
+import struct
 import time
 
 import hw
@@ -41,6 +44,27 @@ def as_nobody(*arguments, **options):
         if not os.path.exists(name):
             shutil.copy(hw.workload(name), name)
     return hw.run_as_nobody(*arguments, **options)
+
+
+def forbid(*numbers):
+    """For preexec_fn: a seccomp filter that answers these system calls with EPERM."""
+
+    def install():
+        steps = [(0x20, 0, 0, 0)]  # load the number of the call
+        for i, number in enumerate(numbers):
+            steps.append((0x15, len(numbers) - i, 0, number))
+        steps += [(0x06, 0, 0, 0x7fff0000), (0x06, 0, 0, 0x00050001)]  # allow; EPERM
+        code = b"".join(struct.pack("HBBI", *step) for step in steps)
+        buffer = ctypes.create_string_buffer(code)
+        program = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(buffer))
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert not libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+        assert not libc.prctl(22, 2, program, 0, 0)  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+
+    return install
+
+
+BPF, PERF_EVENT_OPEN, PTRACE = 321, 298, 101
 
 
 def need_dump():
@@ -90,6 +114,83 @@ def test_without_rights_the_best_backend_left_records_a_command():
     assert account["backend"] in ("dump", "ptrace"), account
     assert f"with the {account['backend']} backend (not bpf: " in done.stderr, done.stderr
     check_deep("out/test.data", account["backend"])
+
+
+def test_where_perf_event_open_is_forbidden_ptrace_is_taken():
+    done = as_nobody("record", "-o", "out/test.data", "--", "./deep", DEEP, 2, 3,
+                     preexec_fn=forbid(BPF, PERF_EVENT_OPEN))
+    check_deep("out/test.data", "ptrace")
+    assert "with the ptrace backend (not bpf: " in done.stderr and "dump: " in done.stderr, done.stderr
+    assert "only the command's own processes" in done.stderr and "stopped its thread" in done.stderr, done.stderr
+
+
+def test_where_bpf_is_forbidden_dump_is_taken():
+    need_dump()
+    done = hw.run("record", "-o", "test.data", "--", hw.workload("deep"), DEEP, 2, 2, preexec_fn=forbid(BPF))
+    assert "(not bpf: " in done.stderr, done.stderr
+    check_deep("test.data", hw.stats("test.data")["backend"])
+
+
+def test_where_everything_is_forbidden_record_says_so():
+    done = hw.run("record", "-q", "--", "true", status=1, preexec_fn=forbid(BPF, PERF_EVENT_OPEN, PTRACE))
+    hw.one_line(done.stderr)
+    told = json.loads(hw.run("doctor", "--json", status=1, preexec_fn=forbid(BPF, PERF_EVENT_OPEN, PTRACE)).stdout)
+    assert not told["record"] and told["backend"] is None, told
+    assert all(backend["missing"] for backend in told["backends"]), told["backends"]
+
+
+def test_doctor_chooses_what_record_takes():
+    told = json.loads(hw.run("doctor", "--json").stdout)
+    names = [backend["name"] for backend in told["backends"]]
+    assert names == ["bpf", "native", "dump", "ptrace"], names
+    for backend in told["backends"]:
+        assert backend["machine"] or backend["missing"], backend
+    hw.record("-q", "--", "true")
+    assert hw.stats("test.data")["backend"] == told["backend"], told
+    told = json.loads(hw.run("doctor", "--json", preexec_fn=forbid(BPF, PERF_EVENT_OPEN)).stdout)
+    assert told["backend"] == "ptrace" and told["record"], told
+
+
+def test_ptrace_passes_exit_status_signals_and_stops_through():
+    for script, status in ("exit 42", 42), ("kill -TERM $$", 143), ("kill -KILL $$", 137):
+        hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", "sh", "-c", script, status=status)
+    hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", "./missing", status=127)
+    # A handler runs, and a stopped child stays stopped until it is continued.
+    script = ("trap 'echo caught' USR1; kill -USR1 $$; sleep 30 & kill -STOP $!; sleep 0.3; "
+              "grep -qi 'State:.t' /proc/$!/status && echo stopped; kill -CONT $!; kill $!; wait $!; echo $?")
+    done = hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", "sh", "-c", script)
+    assert done.stdout.split() == ["caught", "stopped", "143"], done.stdout
+
+
+def test_ptrace_stands_storms_of_processes_and_threads():
+    for how in "exec", "fork", "vfork":
+        hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", hw.workload("spawn"), 2, 2, how)
+        hw.stats("test.data")
+    hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", hw.workload("execself"), 30)
+    hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", hw.workload("work"), "threads", 300)
+    hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", hw.workload("work"), "processes", 300)
+
+
+def test_ptrace_lets_go_of_what_goes_on():
+    with hw.Background([hw.workload("deep"), DEEP, 2, 30]) as process:
+        hw.record("-q", "--backend", "ptrace", "-p", process.pid, "-d", 2)
+        check_deep("test.data", "ptrace")
+        assert process.poll() is None
+        with open(f"/proc/{process.pid}/status", encoding="utf-8") as file:
+            assert "TracerPid:\t0\n" in file.read()
+    line = hw.one_line(hw.run("record", "-q", "--backend", "ptrace", "-a", "-d", 1, status=1).stderr)
+    assert "whole machine" in line, line
+
+
+def test_ptrace_counts_cpu_time():
+    # One thread computes, the other sleeps: only the first is seen, for about as long as it computed.
+    script = f"{hw.workload('spin')} 1000 & sleep 2; wait"
+    hw.record("-q", "--backend", "ptrace", "-F", 100, "--", "sh", "-c", script)
+    stacks = hw.folded("test.data")
+    spinning = sum(count for stack, count in stacks.items() if stack[0] == "spin")
+    asleep = sum(count for stack, count in stacks.items() if stack[0] == "sleep")
+    assert spinning >= 20 and asleep <= 3, (spinning, asleep)
+    assert spinning <= 220, spinning  # of some 100: never more than there was CPU time
 
 
 def test_the_backend_asked_for_is_taken_or_refused():

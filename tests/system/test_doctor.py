@@ -25,7 +25,7 @@ def test_text_has_a_line_for_each_thing_and_a_verdict():
     done = hw.run("doctor", status=None)
     lines = done.stdout.splitlines()
     found = [line[9:24].strip() for line in lines if line.startswith(("ok ", "limited ", "missing "))]
-    assert found == NAMES, found
+    assert found == NAMES + ["backend bpf", "backend native", "backend dump", "backend ptrace"], found
     verdict = "record would work: " if done.returncode == 0 else "record would not work: "
     assert lines[-1].startswith(verdict), lines[-1]
     assert done.stderr == "", done.stderr
@@ -35,25 +35,25 @@ def test_json_says_the_same_as_the_exit_status():
     done = hw.run("doctor", "--json", status=None)
     told = json.loads(done.stdout)
     assert told["record"] == (done.returncode == 0)
-    assert (told["backend"] == "bpf") == told["record"]
-    assert (told["blocker"] is None) == told["record"]
+    assert (told["backend"] is not None) == told["record"]
+    assert (told["blocker"] is None) == (told["backend"] == "bpf")
     assert [finding["name"] for finding in told["findings"]] == NAMES
     assert told["kernel"] == os.uname().release
     for finding in told["findings"]:
         assert (finding["state"] == "ok") == ("remedy" not in finding), finding
 
 
-def test_without_rights_it_fails_and_names_them():
-    told = json.loads(hw.run_as_nobody("doctor", "--json", status=1).stdout)
+def test_without_rights_it_names_them():
+    told = json.loads(hw.run_as_nobody("doctor", "--json", status=None).stdout)
     assert "CAP_BPF and CAP_PERFMON" in told["blocker"] and "root" in told["blocker"], told["blocker"]
     states = {finding["name"]: finding["state"] for finding in told["findings"]}
     assert states["rights"] == states["BPF"] == "missing", states
 
 
-def test_without_btf_it_fails_and_names_it():
+def test_without_btf_it_names_it():
     done = below("mount -t tmpfs none /sys/kernel/btf", "doctor")
-    assert done.returncode == 1, done
-    assert "/sys/kernel/btf/vmlinux" in done.stdout.splitlines()[-1]
+    missing = [line for line in done.stdout.splitlines() if line.startswith("missing  backend bpf")]
+    assert len(missing) == 1 and "/sys/kernel/btf/vmlinux" in missing[0], done
 
 
 def test_without_proc_it_still_answers():
