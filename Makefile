@@ -8,7 +8,7 @@ BENCH ?=
 STACKS ?= 20000
 ZOO ?=
 
-.PHONY: all demo check check-perf check-readers bench truth fuzz lint model stress zoo faults install clean help
+.PHONY: all demo check check-perf check-kernels check-readers bench truth fuzz lint model stress zoo faults install clean help
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -30,6 +30,10 @@ check-readers: setup-readers all ## have other programs read every export: pprof
 
 check-perf: all ## compare with perf 7.3 (Debian), which is downloaded; needs root
 	@BUILD=$(BUILD) tests/perf/check_perf.py
+
+check-kernels: all ## boot Debian's 6.1, 6.12 and 7.3 kernels in QEMU and run the backends there (fetches them)
+	@scripts/setup kernels
+	@HW_BUILD=$(BUILD) /usr/bin/python3 tests/kernels/run.py $(KERNELS) || [ $$? = 77 ]
 
 bench: setup-check setup-bench all ## measure this machine; WRITE=1 makes docs/performance.md anew, BENCH="cost start" some
 	@BUILD=$(BUILD) scripts/bench $(if $(WRITE),--write) $(BENCH)
