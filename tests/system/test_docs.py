@@ -69,5 +69,19 @@ def test_docs_name_only_files_that_are_there():
             assert os.path.exists(os.path.join(base, target)), (name, target)
 
 
+def test_the_commands_of_the_readme_work_as_written():
+    hw.need_recording()
+    with open(os.path.join(hw.SOURCE, "README.md"), encoding="utf-8") as file:
+        tour = re.search(r"^## Tour\n+```\n(.*?)```", file.read(), re.MULTILINE | re.DOTALL).group(1)
+    lines = [line.split("#")[0].strip() for line in tour.splitlines()]
+    assert len(lines) >= 7, lines
+    for line in lines:
+        words = line.removeprefix("sudo ").replace("-d 10", "-d 1").replace("make -j4", "sleep 1").split()
+        assert words[0] == "homeward", line
+        said = hw.run(*words[1:], timeout=120)
+        assert said.stdout or words[1] in ("record", "flame", "export"), line
+    assert os.path.getsize("flame.html") > 10000
+
+
 if __name__ == "__main__":
     hw.main(globals())
