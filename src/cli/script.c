@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* homeward script: every sample as text, for people and for scripts made for perf's. */
+#include <string.h>
+
 #include "report/script.h"
 
 #include "cli/cli.h"
 #include "cli/common.h"
+#include "perfdata/dump.h"
 
 static const char help[] =
     "usage: homeward script [OPTIONS] [FILE]\n"
@@ -13,6 +16,7 @@ static const char help[] =
     "\n" HW_HELP_INPUT
     "  -F, --fields FIELD,…    some of comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso,srcline;\n"
     "                          +FIELD and -FIELD change the default (all but pid and srcline)\n"
+    "  -D, --dump-raw-trace    raw records instead, bytes and what they say, in the order of the file\n"
     "      --full-source-path  srcline with its directories\n"
     "      --no-inline         the default: inlined functions are not shown\n" HW_HELP_FILTER HW_HELP_SYMBOLS
     "      --no-pager          do not start $PAGER on a terminal\n"
@@ -32,6 +36,7 @@ static const struct option options[] = {
     HW_SYMBOL_OPTIONS,
     HW_FILTER_OPTIONS,
     {"fields", required_argument, NULL, 'F'},
+    {"dump-raw-trace", no_argument, NULL, 'D'},
     {"no-inline", no_argument, NULL, OPTION_NO_INLINE},
     {"full-source-path", no_argument, NULL, OPTION_FULL_SOURCE_PATH},
     {"no-pager", no_argument, NULL, HW_OPTION_NO_PAGER},
@@ -41,7 +46,7 @@ static const struct option options[] = {
 struct script {
 	struct hw_input input;
 	unsigned fields;
-	bool no_pager, full_source, help;
+	bool raw, no_pager, full_source, help;
 };
 
 static int take_option(struct script *script, int option)
@@ -54,6 +59,9 @@ static int take_option(struct script *script, int option)
 			return 0;
 		hw_complain(script->input.who, "%s", err.text);
 		return HW_EXIT_USAGE;
+	case 'D':
+		script->raw = true;
+		return 0;
 	case OPTION_NO_INLINE:
 		script->input.symbols.inlined = false;
 		return 0;
@@ -69,6 +77,34 @@ static int take_option(struct script *script, int option)
 	default:
 		return hw_input_option(&script->input, option, optarg);
 	}
+}
+
+/* What could not be read is told like elsewhere; what could be is printed. */
+static int dump(const struct script *script)
+{
+	const char *path = script->input.path ? script->input.path : HW_DEFAULT_RECORDING, *damage;
+	const char *slash = strrchr(path, '/');
+	const struct perf_event_header *record;
+	struct hw_reader *reader;
+	struct hw_output output;
+	struct hw_error err;
+	uint64_t unread;
+	int r, written;
+
+	if (hw_reader_open(path, &reader, &err))
+		return hw_complain(script->input.who, "%s", err.text);
+	hw_output_stdout(&output, script->input.who, !script->no_pager);
+	while ((r = hw_reader_next(reader, &record)) > 0 && !ferror(output.stream))
+		hw_dump_record(output.stream, slash ? slash + 1 : path, reader, record);
+	written = hw_output_close(&output);
+	damage = hw_reader_damage(reader, &unread);
+	if (r < 0)
+		written = hw_complain(script->input.who, "cannot read %s: %s", path, strerror(-r));
+	else if (damage[0])
+		hw_complain(script->input.who, "%s: %s; %llu bytes were not read", path, damage,
+		            (unsigned long long)unread);
+	hw_reader_close(reader);
+	return written;
 }
 
 static int run(struct script *script)
@@ -95,7 +131,7 @@ int hw_cmd_script(int argc, char **argv)
 	int option, code = 0;
 
 	optind = 0;
-	while (!code && !script.help && (option = getopt_long(argc, argv, "i:F:h", options, NULL)) != -1)
+	while (!code && !script.help && (option = getopt_long(argc, argv, "i:F:Dh", options, NULL)) != -1)
 		code = take_option(&script, option);
 	if (!code && script.help)
 		fputs(help, stdout);
@@ -103,7 +139,7 @@ int hw_cmd_script(int argc, char **argv)
 		code = hw_input_arguments(&script.input, argc, argv);
 	if (!code && !script.help) {
 		script.input.filter.any_event = !script.input.event;
-		code = run(&script);
+		code = script.raw ? dump(&script) : run(&script);
 	}
 	hw_input_close(&script.input);
 	return code;

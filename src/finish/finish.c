@@ -7,19 +7,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "finish/files.h"
 #include "finish/spaces.h"
 #include "walk/walker.h"
 
 #define WALKS_MAX 128 /* of one sample; each but the last has loaded a table */
-
-#define MISC_MMAP_DATA     (1u << 13)
-#define MISC_COMM_EXEC     (1u << 13)
-#define MISC_MMAP_BUILD_ID (1u << 14)
-#define MISC_CPUMODE       7u
-#define MISC_CPUMODE_USER  2u
 
 struct hw_finish {
 	struct hw_finish_files files;
@@ -84,77 +77,6 @@ void hw_finish_exec(struct hw_finish *finisher, uint32_t pid)
 void hw_finish_exit(struct hw_finish *finisher, uint32_t pid)
 {
 	hw_finish_spaces_drop(&finisher->spaces, pid);
-}
-
-static int add_map(struct hw_finish *finisher, const struct perf_event_header *record, size_t body_size)
-{
-	const char *bytes = (const char *)record;
-	bool two = record->type == PERF_RECORD_MMAP2;
-	size_t name_at = two ? 72 : 40;
-	struct hw_finish_map map = {0};
-	uint32_t protection = PROT_EXEC;
-	char path[4096];
-	size_t size;
-
-	if (body_size <= name_at)
-		return -EINVAL;
-	if ((record->misc & MISC_CPUMODE) != MISC_CPUMODE_USER)
-		return 0;
-	memcpy(&map.pid, bytes + 8, 4);
-	memcpy(&map.start, bytes + 16, 8);
-	memcpy(&map.length, bytes + 24, 8);
-	memcpy(&map.offset, bytes + 32, 8);
-	if (two) {
-		memcpy(&protection, bytes + 64, 4);
-		if (record->misc & MISC_MMAP_BUILD_ID) {
-			map.build_id_size = (uint8_t)bytes[40] <= 20 ? (uint8_t)bytes[40] : 20;
-			map.build_id = (const uint8_t *)bytes + 44;
-		} else {
-			memcpy(&map.major, bytes + 40, 4);
-			memcpy(&map.minor, bytes + 44, 4);
-			memcpy(&map.inode, bytes + 48, 8);
-		}
-	} else if (record->misc & MISC_MMAP_DATA) {
-		protection = 0;
-	}
-	map.executable = protection & PROT_EXEC;
-	size = strnlen(bytes + name_at, body_size - name_at);
-	if (size >= sizeof(path))
-		size = sizeof(path) - 1;
-	memcpy(path, bytes + name_at, size);
-	path[size] = '\0';
-	map.path = path;
-	return hw_finish_map(finisher, &map);
-}
-
-int hw_finish_record(struct hw_finish *finisher, const struct perf_event_header *record, size_t body_size)
-{
-	uint32_t ids[4];
-
-	switch (record->type) {
-	case PERF_RECORD_MMAP:
-	case PERF_RECORD_MMAP2:
-		return add_map(finisher, record, body_size);
-	case PERF_RECORD_COMM:
-		if (body_size < 16)
-			return -EINVAL;
-		memcpy(ids, record + 1, 8);
-		if (record->misc & MISC_COMM_EXEC)
-			hw_finish_exec(finisher, ids[0]);
-		return 0;
-	case PERF_RECORD_FORK:
-	case PERF_RECORD_EXIT:
-		if (body_size < 24)
-			return -EINVAL;
-		memcpy(ids, record + 1, sizeof(ids)); /* pid, ppid, tid, ptid */
-		if (record->type == PERF_RECORD_FORK)
-			return hw_finish_fork(finisher, ids[0], ids[1]);
-		if (ids[0] == ids[2])
-			hw_finish_exit(finisher, ids[0]);
-		return 0;
-	default:
-		return 0;
-	}
 }
 
 /* ---- walking ---- */

@@ -14,7 +14,6 @@
 #ifndef HW_FINISH_FINISH_H
 #define HW_FINISH_FINISH_H
 
-#include <linux/perf_event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,13 +70,6 @@ int hw_finish_map(struct hw_finish *finisher, const struct hw_finish_map *map);
 int hw_finish_fork(struct hw_finish *finisher, uint32_t pid, uint32_t parent);
 void hw_finish_exec(struct hw_finish *finisher, uint32_t pid); /* its old mappings are gone */
 void hw_finish_exit(struct hw_finish *finisher, uint32_t pid); /* nothing of it will be asked any more */
-
-/*
- * The same from a record: MMAP, MMAP2, COMM because of exec, FORK, and EXIT of a process's main thread; all
- * others are ignored. body_size: bytes of the record without its sample_id, header included. 0, -ENOMEM,
- * or -EINVAL where the record is too short for its type.
- */
-int hw_finish_record(struct hw_finish *finisher, const struct perf_event_header *record, size_t body_size);
 
 /*
  * Walk: up to HW_FRAMES_MAX ips, leaf first, and why it ended. *count is 0 only where the registers do not

@@ -111,8 +111,25 @@ static int add_callchain(struct hw_recording *recording, const struct perf_event
 
 /* ---- process events ---- */
 
+#define MISC_MMAP_BUILD_ID (1u << 14) /* PERF_RECORD_MISC_MMAP_BUILD_ID */
+
+/*
+ * Does a PERF_RECORD_MMAP2 carry a build ID? Linux (6.18 at least) sets the bit that says so in the records
+ * of every event once one event has asked for build IDs, so where another profiler does, the bit is there and
+ * the bytes are device and inode.
+ */
+static bool has_build_id(const struct perf_event_header *record, const struct perf_event_attr *attr)
+{
+	const uint8_t *bytes = (const uint8_t *)record + 40; /* size, three bytes of zero, 20 of the ID */
+
+	if (!(record->misc & MISC_MMAP_BUILD_ID) || !bytes[0] || bytes[0] > 20 || bytes[1] || bytes[2] ||
+	    bytes[3])
+		return false;
+	return (attr && attr->build_id) || bytes[0] == 20;
+}
+
 static int add_map(struct hw_recording *recording, const struct perf_event_header *record, size_t size,
-                   uint64_t time_ns)
+                   uint64_t time_ns, const struct perf_event_attr *attr)
 {
 	const char *bytes = (const char *)record;
 	size_t name_at = record->type == PERF_RECORD_MMAP2 ? 72 : 40;
@@ -131,8 +148,8 @@ static int add_map(struct hw_recording *recording, const struct perf_event_heade
 	event.protection = 4;
 	if (record->type == PERF_RECORD_MMAP2) {
 		memcpy(&event.protection, bytes + 64, 4);
-		if (record->misc & (1u << 14)) { /* PERF_RECORD_MISC_MMAP_BUILD_ID */
-			event.build_id_size = (uint8_t)bytes[40] <= 20 ? (uint8_t)bytes[40] : 20;
+		if (has_build_id(record, attr)) {
+			event.build_id_size = (uint8_t)bytes[40];
 			memcpy(event.build_id, bytes + 44, 20);
 		} else {
 			memcpy(&event.major, bytes + 40, 4);
@@ -233,7 +250,7 @@ int hw_recording_add(struct hw_recording *recording, const struct perf_event_hea
 		return add_callchain(recording, record, &d);
 	case PERF_RECORD_MMAP:
 	case PERF_RECORD_MMAP2:
-		return add_map(recording, record, d.body_size, d.time_ns);
+		return add_map(recording, record, d.body_size, d.time_ns, d.attr);
 	case PERF_RECORD_COMM:
 		return add_comm(recording, record, d.body_size, d.time_ns);
 	case PERF_RECORD_FORK:

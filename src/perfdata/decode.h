@@ -16,8 +16,9 @@ struct hw_decoded {
 	uint32_t pid, tid, cpu;
 	uint64_t nr;
 	const uint64_t *callchain;
-	size_t event;     /* index of its attribute */
-	size_t body_size; /* bytes before the sample_id, header included */
+	size_t event;                       /* index of its attribute */
+	const struct perf_event_attr *attr; /* NULL: not a record of the kernel's */
+	size_t body_size;                   /* bytes before the sample_id, header included */
 	/* PERF_SAMPLE_REGS_USER: abi 0: the task has no user part */
 	uint64_t regs_mask, regs_abi;
 	const uint64_t *regs; /* NULL: none */

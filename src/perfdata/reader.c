@@ -452,7 +452,7 @@ int hw_reader_decode(struct hw_reader *reader, const struct perf_event_header *r
 	if (event >= reader->attributes.events.count)
 		return -EINVAL;
 	d->event = event;
-	attr = &reader->attributes.events.items[event].attr;
+	attr = d->attr = &reader->attributes.events.items[event].attr;
 	return record->type == PERF_RECORD_SAMPLE ? hw_decode_sample(attr, record, d)
 	                                          : hw_decode_other(attr, record, d);
 }

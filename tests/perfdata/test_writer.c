@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -232,6 +233,60 @@ static void the_header_never_promises_what_is_not_there(void **state)
 	hw_writer_close(writer, NULL);
 }
 
+/* Write until killed. */
+static void write_on(int level)
+{
+	struct hw_writer_options *options = plain_options();
+	struct hw_writer *writer;
+
+	options->compression_level = level;
+	options->repeat_late = true;
+	writer = open_writer("killed.data", options);
+	for (uint64_t i = 1;; i++) {
+		append(writer, a_sample(7, i, i));
+		append(writer, a_callchain(7, i, i, i % 100));
+		if (i % 50 == 0)
+			hw_writer_round(writer, NULL);
+		if (i % 70 == 0)
+			hw_writer_flush(writer, NULL);
+	}
+}
+
+static void killed_at_any_moment_it_leaves_whole_records(void **state)
+{
+	size_t with_records = 0;
+
+	(void)state;
+	srandom((unsigned int)getpid());
+	for (int i = 0; i < 100; i++) {
+		struct contents found;
+		pid_t child;
+
+		unlink("killed.data");
+		child = fork();
+		if (!child)
+			write_on(i % 2);
+		assert_true(child > 0);
+		usleep((useconds_t)random() % 30000);
+		kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+		if (access("killed.data", F_OK))
+			continue;
+		found = look_into("killed.data");
+		if (!found.opened) { /* before the header was there */
+			assert_non_null(strstr(found.error, "killed.data"));
+			continue;
+		}
+		assert_false(found.ended_cleanly);
+		/* at most the write that was under way is torn, behind what the header promises */
+		assert_true(!found.damage[0] || strstr(found.damage, "was not closed"));
+		assert_true(found.unread < 65536);
+		assert_true(found.samples == found.callchains || found.samples == found.callchains + 1);
+		with_records += found.samples > 0;
+	}
+	assert_true(with_records > 30);
+}
+
 /* ---- a full disk ---- */
 
 static void a_full_disk_leaves_whole_records_and_is_told_once_and_again(void **state)
@@ -423,6 +478,7 @@ int main(void)
 	    cmocka_unit_test(several_events_are_told_apart_by_id),
 	    cmocka_unit_test(after_every_flush_the_file_can_be_read),
 	    cmocka_unit_test(the_header_never_promises_what_is_not_there),
+	    cmocka_unit_test(killed_at_any_moment_it_leaves_whole_records),
 	    cmocka_unit_test(a_full_disk_leaves_whole_records_and_is_told_once_and_again),
 	    cmocka_unit_test(what_cannot_be_written_is_told_in_one_line),
 	    cmocka_unit_test(an_older_file_is_kept_and_the_new_one_is_private),
