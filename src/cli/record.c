@@ -247,7 +247,11 @@ static int open_capture(struct recorder *recorder, const struct hw_capture_sink 
 	const char *path = options->socket ? options->socket : HW_DEFAULT_SOCKET;
 	int r = -ENOENT;
 
-	if (options->socket || !needs_own(options))
+	if (options->socket && needs_own(options))
+		return hw_fail(err, -EINVAL,
+		               "--socket names a daemon, which has its own tables, cache and way to walk: "
+		               "leave --socket out, or the options that ask for these");
+	if (!needs_own(options))
 		r = hw_daemon_open(path, &options->capture, sink, &recorder->capture, err);
 	if (options->socket || (r != -ENOENT && r != -ECONNREFUSED && r != -EACCES))
 		return r;

@@ -14,7 +14,7 @@ import time
 from common import Result, hw, median, progress, spread
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
-RATE = 999
+RATE = int(os.environ.get("RATE", "999"))
 CPU, ITS_CPU = max(os.sched_getaffinity(0)), min(os.sched_getaffinity(0))
 WORK = 3000
 STATUS = re.compile(r"so far (\d+) samples, (\d+) walks at once, (\d+) on the way home.* at (\d+) ms")
@@ -39,8 +39,8 @@ class Clients:
         self.daemon = subprocess.Popen([*pinned, hw.HOMEWARD, "daemon", "--socket", path], stderr=self.log,
                                        stdin=subprocess.DEVNULL)
         hw.until(lambda: "serving at" in self.lines(), 60)
-        self.clients = [subprocess.Popen([*pinned, hw.HOMEWARD, "record", "-q", "-a", "-e", "cpu-clock", "-F", str(RATE), "--socket",
-                                          path, "-o", f"{i}.data"], stdin=subprocess.DEVNULL)
+        self.clients = [subprocess.Popen([*pinned, hw.HOMEWARD, "record", "-q", "-a", "-e", "cpu-clock", "-F", str(RATE),
+                                          "--socket", path, "-o", f"{i}.data"], stdin=subprocess.DEVNULL)
                         for i in range(self.count)]
         hw.until(lambda: all(os.path.exists(f"{i}.data") and os.path.getsize(f"{i}.data") > 20000
                              for i in range(self.count)), 60)

@@ -21,7 +21,7 @@ static void (*before_unlink)(void);
 			before_unlink();                                                                     \
 		(cds_list_del_rcu)(node);                                                                    \
 	} while (0)
-#include "session/registry.c"
+#include "session/registry.c" /* NOLINT(bugprone-suspicious-include): to get between two of its steps */
 
 #include "fake_source.h"
 

@@ -52,7 +52,14 @@ class Daemon:
         return self.log.read()
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """How many are open, but for BPF maps: there is one for each unwind table, of whatever runs."""
+        count = 0
+        for descriptor in os.listdir(f"/proc/{self.process.pid}/fd"):
+            try:
+                count += "bpf-map" not in os.readlink(f"/proc/{self.process.pid}/fd/{descriptor}")
+            except FileNotFoundError:
+                pass
+        return count
 
     def resident_kib(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:

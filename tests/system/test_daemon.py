@@ -281,7 +281,9 @@ def test_clients_killed_at_random_leave_nothing_behind():
         hw.until(lambda: daemon.ring_maps() == 0 and daemon.descriptors() <= before, 2)
         time.sleep(1)
         daemon.record("-d", "0.3", "-a")
-        assert daemon.descriptors() <= before
+        hw.until(lambda: daemon.descriptors() <= before, 2)
+        daemon.process.send_signal(signal.SIGUSR1)
+        hw.until(lambda: "0 sessions, 0 kernel events" in daemon.lines())
         assert daemon.resident_kib() < resident + 16384, (resident, daemon.resident_kib())
 
 
