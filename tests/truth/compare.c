@@ -9,9 +9,10 @@
  *	equal       both reached the outermost frame
  *	both stop   at the same frame, neither says it is the outermost one
  *	ours short  we stopped with a reason, libdwfl goes on
- *	cannot      libdwfl stopped with a reason, we go on
+ *	cannot      libdwfl stopped with a reason, we go on; or it only guessed by rbp, having no call frame
+ *	            information for the frame before, where our table has a rule
  *	wrong       the frames differ, or one calls a frame the outermost that the other goes on from
- *	undecided   the same, but libdwfl only guessed: it had no call frame information for the frame before
+ *	undecided   the same, but both only guessed
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,30 @@ static void drop_unmapped_frame(const struct truth_walk *truth, struct peer_walk
 	peer->depth--;
 }
 
+/* The frame before the one where the walks part decides who knew what. */
+static enum verdict judge_parting(const struct truth_walk *truth, struct peer_walk *peer,
+                                  const struct space *space, uint32_t frame)
+{
+	const struct peer_frame *last = frame ? &peer->frames[frame - 1] : NULL;
+	uint64_t address;
+
+	if (!last || peer_knows(space->peer, last))
+		return VERDICT_WRONG;
+	address = last->exact ? last->pc : last->pc - 1;
+	for (uint32_t i = 0; i < space->count; i++) {
+		const struct hw_mapping *m = &truth->mappings[i];
+
+		if (address < m->start || address >= m->end || !space->modules[i] ||
+		    !space->modules[i]->has_table ||
+		    HW_RULE_KIND(hw_table_rule(&space->modules[i]->table,
+		                               (uint32_t)(address - m->start + m->offset))) == HW_RULE_GAP)
+			continue;
+		peer->reason = "a guess by rbp, for want of call frame information";
+		return VERDICT_CANNOT;
+	}
+	return VERDICT_UNDECIDED;
+}
+
 static enum verdict judge(const struct truth_walk *truth, struct peer_walk *peer, const struct space *space,
                           uint32_t *frame)
 {
@@ -109,8 +134,7 @@ static enum verdict judge(const struct truth_walk *truth, struct peer_walk *peer
 		i++;
 	*frame = i;
 	if (i < u->ip_count && i < peer->depth)
-		return i && !peer_knows(space->peer, &peer->frames[i - 1]) ? VERDICT_UNDECIDED
-		                                                           : VERDICT_WRONG;
+		return judge_parting(truth, peer, space, i);
 	if (i == u->ip_count && i == peer->depth) {
 		if (complete && peer->complete)
 			return VERDICT_EQUAL;
@@ -121,8 +145,7 @@ static enum verdict judge(const struct truth_walk *truth, struct peer_walk *peer
 	if (i == u->ip_count) {
 		if (!complete)
 			return VERDICT_OURS_SHORT;
-		return i && !peer_knows(space->peer, &peer->frames[i - 1]) ? VERDICT_UNDECIDED
-		                                                           : VERDICT_WRONG;
+		return judge_parting(truth, peer, space, i);
 	}
 	return peer->complete && !peer->beyond_copy ? VERDICT_WRONG : VERDICT_CANNOT;
 }
