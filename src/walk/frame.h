@@ -48,15 +48,24 @@ static inline int hw_ends_in_call(hw_u64 before)
 #undef HW_BYTE_BEFORE
 }
 
+/* The eight bytes before pc end in: syscall; then test %rax,%rax; jl near; je near of glibc's clone, as far
+ * as run. */
+static inline int hw_is_after_syscall(hw_u64 before)
+{
+	return before >> 48 == 0x050f || before >> 24 == 0xc08548050full ||
+	       (before >> 8 & 0xffffffffffffull) == 0x7cc08548050full ||
+	       (before & 0xffffffffffull) == 0x7cc0854805ull;
+}
+
 /*
- * pc stands right after a system call instruction in a gap. glibc's clone and clone3 end their unwind
- * entry before it: in the new thread nothing is above, in the parent the stack is as at the entry.
+ * pc stands right after a system call in a gap. glibc's clone and clone3 end their unwind entry before it: in
+ * the new thread nothing is above, in the parent the stack is as at the entry.
  */
 static inline int hw_after_syscall_in_gap(struct hw_walk *w, hw_u64 *rule)
 {
 	hw_u64 code, rax;
 
-	if (!(w->flags & HW_WALK_EXACT) || hw_read_code(w, w->pc - 8, &code) || code >> 48 != 0x050f)
+	if (!(w->flags & HW_WALK_EXACT) || hw_read_code(w, w->pc - 8, &code) || !hw_is_after_syscall(code))
 		return 0;
 	if (hw_register(w, HW_REG_RAX, &rax))
 		return 0;
