@@ -254,11 +254,11 @@ def test_memory_stays_flat_over_a_long_recording():
 
 @only_long  # the clock of the whole machine is wrong for a moment
 def test_a_stepped_clock_changes_nothing():
-    with hw.Background([hw.workload("deep"), 30, 1, 60]), recorder("-a") as process:
+    with hw.Background([hw.workload("deep"), 30, 1, 60]) as work, recorder("-p", str(work.pid)) as process:
         begun(process)
         time.sleep(1)
         real, steady = time.time(), time.monotonic()
-        time.clock_settime(time.CLOCK_REALTIME, real + 3600)
+        time.clock_settime(time.CLOCK_REALTIME, real + 120)
         try:
             time.sleep(0.3)
         finally:

@@ -97,17 +97,17 @@ PROGRAMS = [
     Program("openssl-chacha", run="openssl speed -seconds 2 -bytes 16384 -evp chacha20-poly1305", needs=("openssl",),
             sees=("__libc_start_main", "EVP_"), share=0.5),
     Program("plugins", build=f"{C} -fPIC -shared -o plugin-a.so {{p}}/plugin.c && {C} -O1 -fPIC -shared -o plugin-b.so "
-            f"{{p}}/plugin.c && {C} -o plugins {{p}}/plugins.c -ldl", run="./plugins {s}",
+            f"{{p}}/plugin.c && {C} -o plugins {{p}}/plugins.c -ldl", run="./plugins {s}", quick=True,
             sees=("main", "plugin_work", "called_back"), share=0.3),
     c("jit-rbp", "rbp", sees=("main", "called_back", "burn"), share=0.9),
     c("jit-none", "none", sees=("called_back", "burn"), share=0.9, complete=None, may_end={
         "anonymous": "machine code without tables and without a frame pointer"}),
 
     # stacks
-    c("paged-anonymous", "anonymous", sees=("deep", "deep", "burn"), share=0.9, needs=("root", "swap"), may_end=DEEP,
+    c("paged-anonymous", "anonymous", sees=("deep", "deep", "burn"), share=0.7, needs=("root", "swap"), may_end=DEEP,
       complete=0.98),
-    c("paged-file", "file", sees=("deep", "deep", "burn"), share=0.9, may_end=DEEP, complete=0.98),
-    c("user_faults", sees=("deep", "burn"), share=0.9, complete=None, needs=("root",), may_end={
+    c("paged-file", "file", sees=("deep", "deep", "burn"), share=0.7, may_end=DEEP, complete=0.98),
+    c("user_faults", sees=("deep", "burn"), share=0.7, complete=None, needs=("root",), may_end={**DEEP,
         "may-block": "a page that another thread answers for, by userfaultfd"}),
 
     # processes and threads
@@ -124,7 +124,7 @@ PROGRAMS = [
     c("killed", sees=("main", "read_long"), share=0.5),
     Program("long-stays", run="{w}/longread {s}", sees=("main",), share=0.9),
     c("page_faults", sees=("main", "touch_all"), share=0.5),
-    c("ring_worker", complete=None, least=50, may_end={}),
+    c("ring_worker", least=50),
 
     # ways to be built
     plain("static", "-static"),
