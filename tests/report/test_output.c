@@ -251,14 +251,15 @@ static void stats_is_one_object_whose_parts_add_up(void **state)
 	    "{\"backend\":\"bpf\",\"duration_ns\":2000000000,\"bytes\":5000,\"samples\":1000,"
 	    "\"user_samples\":900,\"asked\":890,\"answered\":880,\"callchains\":700,\"complete\":878,"
 	    "\"ended\":{\"complete\":878,\"gap\":2},\"unanswered\":{\"in-kernel\":9,\"exited\":1},"
-	    "\"refused\":{\"direct\":3,\"exiting\":7},\"lost\":{\"samples\":0,\"callchains\":4}}\n");
+	    "\"refused\":{\"direct\":3,\"exiting\":7},\"lost\":{\"samples\":0,\"callchains\":4},\"lost_on\":["
+	    "]}\n");
 	fake_info()->backend = NULL;
 	*fake_account() = (struct hw_account){0};
 	assert_written(
 	    assert_int_equal(hw_stats_write_json(out, fake_recording(), &err), 0),
 	    "{\"backend\":null,\"duration_ns\":0,\"bytes\":0,\"samples\":0,\"user_samples\":0,\"asked\":0,"
 	    "\"answered\":0,\"callchains\":0,\"complete\":0,\"ended\":{},\"unanswered\":{},\"refused\":{},"
-	    "\"lost\":{\"samples\":0,\"callchains\":0}}\n");
+	    "\"lost\":{\"samples\":0,\"callchains\":0},\"lost_on\":[]}\n");
 }
 
 static void script(FILE *out, const char *fields, struct hw_filter *filter)

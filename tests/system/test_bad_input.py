@@ -143,7 +143,7 @@ def test_a_killed_recorder_leaves_a_readable_file():
     hw.need_recording()
     command = ["--", hw.workload("deep"), 30, 1, 4]
     with hw.Background([hw.HOMEWARD, "record", "-q", "-F", 4999, "-o", "killed.data", *command]) as recorder:
-        hw.until(lambda: os.path.exists("killed.data") and os.path.getsize("killed.data") > 300000)
+        hw.until(lambda: os.path.exists("killed.data") and os.path.getsize("killed.data") > 300000, 60)
         recorder.send_signal(signal.SIGKILL)
         recorder.wait()
     account = hw.stats("killed.data")
