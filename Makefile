@@ -25,6 +25,11 @@ check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites o
 bench-read: setup-check all ## measure how fast a million samples are read, beside perf; SAMPLES and ROUNDS change it
 	@BUILD=$(BUILD) scripts/bench read
 
+.PHONY: bench-page
+bench-page: setup-check all ## measure how fast the flame graph page opens and scrolls with 100,000 frames
+	@HW_MEASURE=1 HW_MAKE_PAGE=$(abspath $(BUILD))/tests/report/make_page PYTHONDONTWRITEBYTECODE=1 \
+		python3 tests/report/test_flame.py Large.test_a_hundred_thousand_frames_open_and_scroll
+
 check-readers: setup-readers all ## have other programs read every export: pprof, speedscope, Firefox Profiler, hotspot
 	@BUILD=$(BUILD) tests/readers/check.py
 

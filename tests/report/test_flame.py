@@ -5,6 +5,7 @@
 Needs HW_MAKE_PAGE, the program that writes the pages (make_page.c), and chromium; without it, exit 77.
 With HW_SCREENSHOTS=DIRECTORY, pictures are left there to be looked at.
 """
+import json
 import os
 import subprocess
 import sys
@@ -194,6 +195,14 @@ class Small(PageTest):
         self.assertEqual(self.run_in("homeward.graph.samples[0]"), 15)
         self.assertEqual(second_level(), [["main", "/bin/demo", 10], ["do_idle", "[kernel]", 5]])
 
+    def test_long_names_are_shortened_to_the_function_s_own(self):
+        for name, short in (("execute_pass_list(function*, opt_pass*)", "execute_pass_list"),
+                            ("std::vector<std::pair<int, int>>::push_back(int)", "push_back"),
+                            ("cgraph_node::expand()", "expand"), ("do_syscall_64_x", "do_syscall_64_x"),
+                            ("(anonymous namespace)::worker(int)", "worker"), ("[libfoo-1.2.so.3]", "[libfoo-1.2.so.3]"),
+                            ("Foo::operator<(Foo const&)", "operator<(Foo const&)"), ("unbalanced_template<int", "unbalanced_template<int")):
+            self.assertEqual(self.run_in(f"homeward.shortName({json.dumps(name)})"), short)
+
     def test_the_account_is_on_the_page(self):
         chips = self.text("chips")
         for part in ("15samples", "33.3 %idle", "100 %user stacks answered", "100 %of these complete", "0lost"):
@@ -260,7 +269,8 @@ class Hostile(PageTest):
 class Large(PageTest):
     kind = "large"
 
-    def test_a_hundred_thousand_frames_open_in_a_second_and_scroll_smoothly(self):
+    def test_a_hundred_thousand_frames_open_and_scroll(self):
+        """How fast is printed; with HW_MEASURE=1 (make bench-page) it is demanded: a second, and 60 pictures in one."""
         self.assertGreaterEqual(self.run_in("homeward.model.count"), 100000)
         times = []
         for _ in range(5):  # other programs run on this machine, too: the best of a few
@@ -275,8 +285,9 @@ class Large(PageTest):
             return all.sort((a, b) => a - b); })()""")
         print(f"opened in {min(times)} ms (of {times}); a picture while scrolling takes {draws[30]:.1f} ms, "
               f"95 % take at most {draws[56]:.1f} ms", file=sys.stderr)
-        self.assertLess(min(times), 1000)
-        self.assertLess(draws[30], 16)
+        if os.environ.get("HW_MEASURE") == "1":
+            self.assertLess(min(times), 1000)
+            self.assertLess(draws[56], 16)
 
     def test_only_what_can_be_seen_is_drawn(self):
         self.assertLess(self.run_in("homeward.view.drawn"), 20000)

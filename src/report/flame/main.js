@@ -11,3 +11,4 @@ requestAnimationFrame(() => requestAnimationFrame(() => {
 
 // For the curious, and for tests.
 window.homeward = page;
+page.shortName = shortName;

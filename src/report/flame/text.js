@@ -40,7 +40,8 @@ function shortName(name) {
   if (name.length < 12 || name.startsWith("[") || !/[<(:]/.test(name))
     return name;
   const short = withoutBrackets(name.replace(/\(anonymous namespace\)::/g, ""));
-  return short.slice(short.lastIndexOf("::") + (short.includes("::") ? 2 : 0)) || name;
+  const at = short.lastIndexOf("::");
+  return (at < 0 ? short : short.slice(at + 2)) || name;
 }
 
 // What tells kinds apart without colour: kernel and JIT frames end in a letter.
