@@ -22,7 +22,7 @@ KERNELS = (
     ("6.12", "bookworm-backports", r"linux-image-6\.12\.[\d.+debu-]*-cloud-amd64", ("dump",)),
     ("7.3", "trixie-backports", r"linux-binary-7\.3\.[\d.+debu-]*-cloud-amd64", ("bpf", "native", "dump")),
 )
-BOOT_SECONDS = 400
+BOOT_SECONDS = 1500
 
 
 class Missing(Exception):
