@@ -16,8 +16,9 @@
 #define HW_TABLE_VDSO        1
 #define HW_FILES_MAX         65536
 #define HW_TASKS_MAX         131072
-#define HW_ROW_CACHE_SIZE    262144 /* entries, a power of two */
-#define HW_VMA_CACHE_SIZE    16384  /* entries, a power of two */
+#define HW_ROW_CACHE_SIZE    262144       /* entries, a power of two */
+#define HW_VMA_CACHE_SIZE    16384        /* entries, a power of two */
+#define HW_ASK_AGAIN_NS      200000000ull /* between two reports of one file's miss */
 #define HW_STACK_COPY_MAX    (128 * 1024)
 
 /* Two rings a CPU: an interrupt inside a reserve on its own ring would lose its record. */

@@ -8,6 +8,7 @@
 
 #include "bpf/drive.bpf.h"
 #include "bpf/session.bpf.h"
+#include "walk/cookie.h"
 
 extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 size,
                                       const void *unsafe_ptr) __ksym;
@@ -22,14 +23,14 @@ extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 
 #define COPIED_MAPPINGS_MAX 4096
 #define RED_ZONE            128 /* below rsp: what has been popped is still there (psABI, 3.2.2) */
 
-/* Unique on the machine: CPU + 1 below, an odd counter of that CPU above, as the kernel's own deferral. */
-static __always_inline hw_u64 new_cookie(void)
+/* Unique on the machine. shared: samples that come may carry it too. */
+static __always_inline hw_u64 new_cookie(int shared)
 {
 	hw_u32 zero = 0, *count = bpf_map_lookup_elem(&cookie_counter, &zero);
 
 	if (!count)
 		return 0;
-	return (hw_u64)(__sync_fetch_and_add(count, 2) + 1) << 32 | (bpf_get_smp_processor_id() + 1);
+	return HW_COOKIE(__sync_fetch_and_add(count, 2) + (shared ? 1 : 2), bpf_get_smp_processor_id());
 }
 
 /* A callchain without frames, for viewers that may not see the task any more. */

@@ -53,7 +53,7 @@ static __always_inline hw_u64 walk_at_once(struct bpf_perf_event_data *ctx, stru
 		COUNT(not_at_once, 1);
 		return 0;
 	}
-	cookie = new_cookie();
+	cookie = new_cookie(0);
 	emit_callchain(s, cookie, sessions, (hw_u32)(r - HW_FRAME_DONE), HW_RING_INTERRUPT);
 	COUNT(at_once, 1);
 	COUNT(frames, s->walk.depth);

@@ -22,8 +22,6 @@ extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym;
 #define AS_KERNEL(type, address)                                                                             \
 	((struct type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(struct type)))
 
-#define ASK_AGAIN_NS 200000000ull
-
 static __always_inline void read_vma(struct vm_area_struct *vma, struct hw_vma_copy *copy)
 {
 	struct file *file = vma->vm_file;
@@ -209,7 +207,7 @@ static __always_inline hw_u64 table_of_file(struct hw_scratch *s, const struct h
 	}
 	if (!file->ask)
 		file->ask = __sync_fetch_and_add(&last_ask, 1) + 1;
-	if (now - file->asked_ns > ASK_AGAIN_NS) {
+	if (now - file->asked_ns > HW_ASK_AGAIN_NS) {
 		file->asked_ns = now;
 		report_miss(s, copy, file->ask);
 	}

@@ -234,7 +234,7 @@ static __always_inline void begin_exec(struct hw_slot *slot, struct task_struct 
 
 	if (!(state & HW_OPEN)) { /* nobody asked yet: whoever interrupts here and asks overwrites this */
 		slot->exec_id = task->self_exec_id;
-		slot->cookie = new_cookie();
+		slot->cookie = new_cookie(1);
 		slot->served = 0;
 		__sync_val_compare_and_swap(&slot->state, 0, HW_OPEN);
 	}
@@ -279,7 +279,7 @@ static __always_inline hw_u64 request(struct task_struct *task, hw_u64 sessions,
 	}
 	r = SCHEDULE(task, slot, come_home);
 	if (!r) {
-		slot->cookie = new_cookie();
+		slot->cookie = new_cookie(1);
 		slot->served = 0;
 		slot->exec_id = task->self_exec_id;
 		COUNT(requests, 1);

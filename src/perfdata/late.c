@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "perfdata/decode.h"
+#include "walk/cookie.h"
 
 /* Without padding: it is hashed as bytes. */
 struct stay_key {
@@ -121,7 +122,8 @@ static int look_at_sample(struct hw_late *late, const struct perf_event_header *
 	struct stay *stay;
 
 	if (hw_decode_sample(late->attr, record, &d) || d.nr < 2 ||
-	    d.callchain[d.nr - 2] != PERF_CONTEXT_USER_DEFERRED)
+	    d.callchain[d.nr - 2] != PERF_CONTEXT_USER_DEFERRED ||
+	    !HW_COOKIE_IS_SHARED(d.callchain[d.nr - 1]))
 		return 0;
 	stay = use(late, d.tid, d.callchain[d.nr - 1], 0);
 	if (!stay)
@@ -143,6 +145,8 @@ static int look_at_callchain(struct hw_late *late, const struct perf_event_heade
 	if (hw_decode_other(late->attr, record, &d) || d.body_size < 24)
 		return 0;
 	memcpy(&cookie, record + 1, sizeof(cookie));
+	if (!HW_COOKIE_IS_SHARED(cookie))
+		return 0;
 	stay = use(late, d.tid, cookie, record->size);
 	if (!stay)
 		return -ENOMEM;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* Tables of what runs when the loader starts. */
+#include "capture/loader.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+
+static int load_vdso(struct hw_loader *loader)
+{
+	const char *image = (const char *)getauxval(AT_SYSINFO_EHDR);
+	struct hw_compile_limits limits = {.file_bytes = 1 << 20, .row_count = 1 << 16};
+	struct hw_file_key none = {0};
+	struct hw_table table;
+	int r;
+
+	if (!image)
+		return -ENOENT;
+	/* the image is two pages; its section headers, at the end, may be used but are not needed */
+	r = hw_table_compile_image(image, 8192, &limits, &table, NULL);
+	if (r)
+		return r;
+	r = hw_tables_load(loader->tables, &none, &table, 1, NULL);
+	hw_table_clear(&table);
+	return r;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(&((const struct hw_iterated_mapping *)a)->key,
+	              &((const struct hw_iterated_mapping *)b)->key, sizeof(struct hw_file_key));
+}
+
+static void remember_build_id(struct hw_loader *loader, const struct hw_iterated_mapping *m,
+                              const struct hw_table *table)
+{
+	struct known_build_id known = {.pid = m->pid, .start = m->start, .size = table->build_id_size};
+
+	memcpy(known.build_id, table->build_id, sizeof(known.build_id));
+	if (known.size)
+		array_push(&loader->build_ids, known);
+}
+
+int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
+{
+	array_of(struct hw_file_key) keys = {0};
+	array_of(struct hw_table) tables = {0};
+	hw_mapping_list list = {0};
+	struct hw_table table;
+	size_t i = 0;
+	int r = hw_kernel_side_mappings(loader->side, 0, &list, err), failed;
+
+	load_vdso(loader);
+	if (list.count)
+		qsort(list.items, list.count, sizeof(*list.items), by_key);
+	while (!r && i < list.count) {
+		size_t end = i;
+
+		failed = -ESTALE;
+		memset(&table, 0, sizeof(table));
+		for (; end < list.count && !by_key(&list.items[i], &list.items[end]); end++)
+			if (list.items[end].executable && failed == -ESTALE)
+				failed = hw_loader_compile(loader, &list.items[end].key,
+				                           hw_loader_open_mapped(list.items[end].pid,
+				                                                 list.items[end].start,
+				                                                 list.items[end].end),
+				                           &table);
+		for (size_t at = i; at < end && !failed; at++)
+			remember_build_id(loader, &list.items[at], &table);
+		if (failed && failed != -ESTALE)
+			hw_tables_refuse(loader->tables, &list.items[i].key);
+		if (!failed)
+			r = array_push(&keys, list.items[i].key) || array_push(&tables, table) ? -ENOMEM : 0;
+		i = end;
+	}
+	if (!r)
+		r = hw_tables_load(loader->tables, keys.items, tables.items, keys.count, err);
+	array_for_each (&tables, it)
+		hw_table_clear(it);
+	array_free(&tables);
+	array_free(&keys);
+	array_free(&list);
+	return r;
+}
+
+uint8_t hw_loader_build_id(const struct hw_loader *loader, pid_t pid, uint64_t start, uint8_t build_id[20])
+{
+	for (size_t i = 0; i < loader->build_ids.count; i++) {
+		const struct known_build_id *known = &loader->build_ids.items[i];
+
+		if (known->pid == (uint32_t)pid && known->start == start) {
+			memcpy(build_id, known->build_id, 20);
+			return known->size;
+		}
+	}
+	return 0;
+}
