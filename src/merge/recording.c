@@ -255,7 +255,7 @@ const struct hw_account *hw_recording_account(const struct hw_recording *recordi
 
 const uint64_t *hw_recording_stack(const struct hw_recording *recording, uint32_t stack, size_t *n)
 {
-	if (stack + 1ull >= recording->stacks.starts.count) {
+	if (!stack || stack + 1ull >= recording->stacks.starts.count) {
 		*n = 0;
 		return NULL;
 	}

@@ -66,11 +66,15 @@ static int read_event_names(struct hw_features *features, struct cursor *c)
 	if (features->event_names.count || !take(c, &count, 4) || !take(c, &attr_size, 4))
 		return 0;
 	for (uint32_t i = 0; i < count && i < STRINGS_MAX; i++) {
+		struct perf_event_attr attr = {0};
 		char *name;
 
 		if ((size_t)(c->end - c->at) < attr_size)
 			return 0;
+		memcpy(&attr, c->at, attr_size < sizeof(attr) ? attr_size : sizeof(attr));
 		c->at += attr_size;
+		if (array_push(&features->event_attrs, attr))
+			return -ENOMEM;
 		if (!take(c, &ids, 4))
 			return 0;
 		name = take_string(c);
@@ -218,5 +222,6 @@ void hw_features_free(struct hw_features *features)
 	array_for_each (&features->build_ids, known)
 		free(known->path);
 	array_free(&features->event_names);
+	array_free(&features->event_attrs);
 	array_free(&features->build_ids);
 }

@@ -14,7 +14,8 @@ struct hw_known_build_id {
 
 struct hw_features {
 	struct hw_reader_info info;
-	array_of(char *) event_names; /* EVENT_DESC, in the order of attributes */
+	array_of(char *) event_names;                 /* EVENT_DESC, in the order of attributes */
+	array_of(struct perf_event_attr) event_attrs; /* what it says of them, which the header says, too */
 	array_of(struct hw_known_build_id) build_ids;
 	bool build_ids_sorted;
 };

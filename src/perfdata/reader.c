@@ -21,6 +21,8 @@ struct hw_reader {
 	struct hw_file_header header;
 	struct hw_attributes attributes;
 	struct hw_features features;
+	struct hw_early_header early; /* features 0: none */
+	struct hw_file_section early_sections[64];
 	uint64_t at, end;  /* of the records; end may be past a truncated file's */
 	uint64_t last;     /* offset of the record returned last */
 	bool closed;       /* the recorder finished the file: nothing comes behind the end */
@@ -35,6 +37,12 @@ struct hw_reader {
 
 /* ---- the header of a file ---- */
 
+static void contradict(struct hw_reader *reader)
+{
+	if (!reader->damage[0])
+		snprintf(reader->damage, sizeof(reader->damage), "the header contradicts itself");
+}
+
 static void read_feature(struct hw_reader *reader, unsigned int feature,
                          const struct hw_file_section *section)
 {
@@ -48,11 +56,23 @@ static void read_feature(struct hw_reader *reader, unsigned int feature,
 	free(bytes);
 }
 
-/* The table behind the records. */
+/* In our files the sections of early features stand twice, and only two features come late. */
+static bool is_as_early(const struct hw_reader *reader, unsigned int feature,
+                        const struct hw_file_section *section)
+{
+	if (!reader->early.features)
+		return true;
+	if (feature < 64 && reader->early.features >> feature & 1)
+		return !memcmp(section, &reader->early_sections[feature], sizeof(*section));
+	return feature == HW_FEATURE_BUILD_ID || feature == HW_FEATURE_SAMPLE_TIME;
+}
+
+/* The table behind the records. It and what it points at are the last thing in a file. */
 static void read_features(struct hw_reader *reader)
 {
 	const struct hw_file_section *data = &reader->header.data;
-	uint64_t table = data->offset + data->size;
+	uint64_t table = data->offset + data->size, end = 0;
+	bool right = !(reader->early.features & ~reader->header.features[0]);
 
 	if (!data->size || table < data->offset || table > reader->source.file_bytes)
 		return;
@@ -61,34 +81,60 @@ static void read_features(struct hw_reader *reader)
 
 		if (!(reader->header.features[feature / 64] >> feature % 64 & 1))
 			continue;
-		if (!hw_source_copy(&reader->source, &section, sizeof(section), table))
-			return;
-		table += sizeof(section);
 		reader->closed = reader->features.info.ended_cleanly = true;
+		if (!hw_source_copy(&reader->source, &section, sizeof(section), table)) {
+			contradict(reader);
+			return;
+		}
+		table += sizeof(section);
+		right &= is_as_early(reader, feature, &section);
 		read_feature(reader, feature, &section);
+		if (section.size <= UINT64_MAX - section.offset && section.offset + section.size > end)
+			end = section.offset + section.size;
+	}
+	if (reader->closed && (!right || (end > table ? end : table) != reader->source.file_bytes))
+		contradict(reader);
+}
+
+/* Attributes stand twice in a file: nothing can be believed of records where they differ. */
+static void check_attributes(struct hw_reader *reader)
+{
+	const struct hw_features *features = &reader->features;
+
+	if (features->event_attrs.count && features->event_attrs.count != reader->attributes.events.count)
+		contradict(reader);
+	for (size_t i = 0; i < features->event_attrs.count && i < reader->attributes.events.count; i++)
+		if (memcmp(&features->event_attrs.items[i], &reader->attributes.events.items[i].attr,
+		           sizeof(struct perf_event_attr)) != 0)
+			contradict(reader);
+}
+
+/* Where our recorder's early features are; see perfdata/format.h. */
+static void find_early_features(struct hw_reader *reader)
+{
+	uint64_t at = reader->header.attrs.offset + reader->header.attrs.size;
+	struct hw_early_header *early = &reader->early;
+
+	if (at < reader->header.attrs.offset || !hw_source_copy(&reader->source, early, sizeof(*early), at) ||
+	    early->magic != HW_EARLY_MAGIC)
+		early->features = 0;
+	at += sizeof(*early);
+	for (unsigned int feature = 0; feature < 64; feature++) {
+		if (!(early->features >> feature & 1))
+			continue;
+		if (!hw_source_copy(&reader->source, &reader->early_sections[feature],
+		                    sizeof(struct hw_file_section), at))
+			early->features &= ~(1ull << feature);
+		at += sizeof(struct hw_file_section);
 	}
 }
 
-/* What our recorder writes before the records; see perfdata/format.h. */
+/* Of a file that was not closed they are all there is. */
 static void read_early_features(struct hw_reader *reader)
 {
-	uint64_t at = reader->header.attrs.offset + reader->header.attrs.size;
-	struct hw_early_header early;
-
-	if (at < reader->header.attrs.offset || !hw_source_copy(&reader->source, &early, sizeof(early), at) ||
-	    early.magic != HW_EARLY_MAGIC)
-		return;
-	at += sizeof(early);
-	for (unsigned int feature = 0; feature < 64; feature++) {
-		struct hw_file_section section;
-
-		if (!(early.features >> feature & 1))
-			continue;
-		if (!hw_source_copy(&reader->source, &section, sizeof(section), at))
-			return;
-		at += sizeof(section);
-		read_feature(reader, feature, &section);
-	}
+	for (unsigned int feature = 0; feature < 64; feature++)
+		if (reader->early.features >> feature & 1)
+			read_feature(reader, feature, &reader->early_sections[feature]);
 }
 
 static int read_attrs(struct hw_reader *reader, struct hw_error *err)
@@ -154,9 +200,11 @@ static int open_file(struct hw_reader *reader, struct hw_error *err)
 	r = read_attrs(reader, err);
 	if (r)
 		return r;
+	find_early_features(reader);
 	read_features(reader);
 	if (!reader->closed)
 		read_early_features(reader);
+	check_attributes(reader);
 	find_records(reader);
 	return 0;
 }
