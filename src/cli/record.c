@@ -342,6 +342,9 @@ int hw_cmd_record(int argc, char **argv)
 		hw_complain("homeward record", "%s", err.text);
 	if (hw_truth_end(recorder.truth, recorder.capture))
 		r = hw_complain("homeward record", "the file of --truth is not complete");
+	if (recorder.child.pid > 0)
+		hw_child_ended(&recorder.child); /* what the capture knows of it, as long as there is one */
+	recorder.child.taken_in = NULL;
 	hw_capture_close(recorder.capture); /* before waiting: nothing is sampled any more */
 	status = recorder.child.pid > 0 ? hw_child_finish(&recorder.child, stop_asked) : 0;
 	if (r)

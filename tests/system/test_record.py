@@ -99,6 +99,14 @@ def test_the_commands_exit_status_is_passed_on():
     hw.run("record", "-q", "--", "sh", "-c", "kill -TERM $$", status=128 + signal.SIGTERM)
 
 
+def test_a_command_that_outlives_the_duration_is_waited_for():
+    hw.need_recording()
+    for backend in "bpf", "ptrace":
+        begun = time.monotonic()
+        hw.run("record", "-q", "--backend", backend, "-d", 0.5, "--", "sh", "-c", "sleep 2; exit 9", status=9)
+        assert time.monotonic() - begun >= 2, backend
+
+
 def test_signals_stop_it_cleanly():
     hw.need_recording()
     for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
