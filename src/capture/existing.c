@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/array.h"
 #include "perfdata/records.h"
 #include "symbol/kernel.h"
+
+#define BPF_BYTES_MAX (64u << 10)
 
 struct existing {
 	hw_emit emit;
@@ -19,6 +22,18 @@ struct existing {
 	struct hw_error *err;
 	uint64_t buffer[8192 / 8];
 };
+
+struct bpf_symbol {
+	uint64_t start;
+	char name[256];
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct bpf_symbol *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
 
 static int emit_built(struct existing *e, int size)
 {
@@ -107,6 +122,42 @@ static int existing_maps(struct existing *e, uint32_t pid)
 	return r;
 }
 
+/* Without sizes, a program reaches to the next one, but not beyond what may be one. */
+static int emit_bpf(struct existing *e, uint64_t start, uint64_t end, const char *name)
+{
+	struct hw_record_id id = {0};
+	uint64_t length = start < end && end - start < BPF_BYTES_MAX ? end - start : BPF_BYTES_MAX;
+
+	if (!start)
+		return 0;
+	return emit_built(e,
+	                  hw_build_ksymbol(e->buffer, sizeof(e->buffer), &id, start, (uint32_t)length, name));
+}
+
+/* BPF programs are gone before a recording is read. Their symbols stand together, by address or backwards. */
+static int existing_bpf(struct existing *e)
+{
+	array_of(struct bpf_symbol) symbols = {0};
+	struct bpf_symbol symbol;
+	char line[1024], module[64];
+	FILE *file = fopen("/proc/kallsyms", "re");
+	int r = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%" SCNx64 " %*c %255s %63s", &symbol.start, symbol.name, module) == 3 &&
+		    !strcmp(module, "[bpf]") && array_push(&symbols, symbol))
+			break;
+	if (file)
+		fclose(file);
+	if (symbols.count)
+		qsort(symbols.items, symbols.count, sizeof(symbol), by_start);
+	for (size_t i = 0; i < symbols.count && !r; i++)
+		r = emit_bpf(e, symbols.items[i].start,
+		             i + 1 < symbols.count ? symbols.items[i + 1].start : 0, symbols.items[i].name);
+	array_free(&symbols);
+	return r;
+}
+
 static int existing_kernel(struct existing *e)
 {
 	struct hw_record_mmap map = {.pid = (uint32_t)-1,
@@ -176,6 +227,8 @@ int hw_existing(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_i
 	e->build_id_context = build_id_context;
 	e->err = err;
 	r = existing_kernel(e);
+	if (!r)
+		r = existing_bpf(e);
 	while (!r && (entry = readdir(proc))) {
 		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
 

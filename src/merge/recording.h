@@ -46,8 +46,8 @@ struct hw_sample {
 	uint8_t unanswered; /* enum hw_unanswered, for UNANSWERED */
 	uint8_t cpumode;    /* PERF_RECORD_MISC_KERNEL or _USER …: where ip is */
 	/*
-	 * How long before this sample its user stack was walked, microseconds, rounded down; 0: then or later.
-	 * Samples within execve have the stack of the image before.
+	 * How long before this sample its user stack was walked, microseconds, rounded down; 0: then or
+	 * later. Samples within execve have the stack of the image before.
 	 */
 	uint32_t walked_before_us;
 };
@@ -72,7 +72,8 @@ struct hw_process_event {
 	uint32_t protection;   /* MMAP: PROT_* */
 	uint8_t build_id[20];  /* MMAP */
 	uint8_t build_id_size; /* 0: none */
-	const char *name;      /* MMAP: path, "[vdso]", "//anon", "[kernel.kallsyms]_text"; COMM: the name */
+	const char *name;      /* MMAP: path, "[vdso]", "//anon", "[kernel.kallsyms]_text", a
+	                        * BPF program's, as "bpf_prog_0123456789abcdef_name"; COMM: the name */
 };
 
 struct hw_recording_event {

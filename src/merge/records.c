@@ -162,6 +162,32 @@ static int add_map(struct hw_recording *recording, const struct perf_event_heade
 	return array_push(&recording->process_events, event);
 }
 
+/* Kernel code that came at run time: as a mapping of the kernel with the name of the function. */
+static int add_ksymbol(struct hw_recording *recording, const struct perf_event_header *record, size_t size,
+                       uint64_t time_ns)
+{
+	struct hw_process_event event = {.time_ns = time_ns,
+	                                 .type = HW_PROCESS_MMAP,
+	                                 .pid = (uint32_t)-1,
+	                                 .kernel = true,
+	                                 .protection = 4};
+	const char *bytes = (const char *)record;
+	uint32_t length;
+	uint16_t flags;
+
+	if (size <= 24)
+		return 0;
+	memcpy(&event.start, bytes + 8, 8);
+	memcpy(&length, bytes + 16, 4);
+	memcpy(&flags, bytes + 22, 2);
+	if (flags & PERF_RECORD_KSYMBOL_FLAGS_UNREGISTER) /* samples of it may still come */
+		return 0;
+	event.length = length;
+	if (keep_name(recording, bytes + 24, size - 24, &event.name))
+		return -ENOMEM;
+	return array_push(&recording->process_events, event);
+}
+
 static int add_comm(struct hw_recording *recording, const struct perf_event_header *record, size_t size,
                     uint64_t time_ns)
 {
@@ -251,6 +277,8 @@ int hw_recording_add(struct hw_recording *recording, const struct perf_event_hea
 	case PERF_RECORD_MMAP:
 	case PERF_RECORD_MMAP2:
 		return add_map(recording, record, d.body_size, d.time_ns, d.attr);
+	case PERF_RECORD_KSYMBOL:
+		return add_ksymbol(recording, record, d.body_size, d.time_ns);
 	case PERF_RECORD_COMM:
 		return add_comm(recording, record, d.body_size, d.time_ns);
 	case PERF_RECORD_FORK:

@@ -147,6 +147,18 @@ int hw_build_mmap(void *buffer, size_t size, const struct hw_record_mmap *mmap)
 	return builder_end(&b, PERF_RECORD_MMAP2, misc);
 }
 
+int hw_build_ksymbol(void *buffer, size_t size, const struct hw_record_id *id, uint64_t start,
+                     uint32_t length, const char *name)
+{
+	struct builder b = builder_begin(buffer, size);
+
+	put(&b, start);
+	put_pair(&b, length, PERF_RECORD_KSYMBOL_TYPE_BPF); /* and no flags */
+	put_string(&b, name);
+	put_id(&b, id);
+	return builder_end(&b, PERF_RECORD_KSYMBOL, 0);
+}
+
 int hw_build_comm(void *buffer, size_t size, const struct hw_record_id *id, uint32_t pid, uint32_t tid,
                   const char *name, bool exec)
 {

@@ -56,6 +56,10 @@ struct hw_record_mmap {
 /* PERF_RECORD_MMAP2, with PERF_RECORD_MISC_MMAP_BUILD_ID where it carries a build ID. */
 int hw_build_mmap(void *buffer, size_t size, const struct hw_record_mmap *mmap);
 
+/* PERF_RECORD_KSYMBOL: length bytes of kernel code from start on are the BPF program called name. */
+int hw_build_ksymbol(void *buffer, size_t size, const struct hw_record_id *id, uint64_t start,
+                     uint32_t length, const char *name);
+
 /* PERF_RECORD_COMM: thread tid of pid is called name; exec: because of an execve. */
 int hw_build_comm(void *buffer, size_t size, const struct hw_record_id *id, uint32_t pid, uint32_t tid,
                   const char *name, bool exec);

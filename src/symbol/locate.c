@@ -101,6 +101,7 @@ static struct hw_symbol_file *get_perf_map(struct hw_symbolizer *symbolizer, uin
 static void look_up_kernel(struct hw_symbolizer *symbolizer, struct hw_found *found)
 {
 	const struct hw_kernel *kernel = &symbolizer->kernel;
+	const struct hw_process_event *map;
 	uint32_t symbol = HW_NO_SYMBOL;
 
 	if (symbolizer->kernel_match == HW_KERNEL_SAME) {
@@ -110,8 +111,16 @@ static void look_up_kernel(struct hw_symbolizer *symbolizer, struct hw_found *fo
 		if (found->address - kernel->text < kernel->text_end - kernel->text)
 			symbol = hw_symtab_find(&kernel->symtab, found->address);
 	}
-	if (symbol == HW_NO_SYMBOL)
+	if (symbol == HW_NO_SYMBOL) {
+		/* Code that came at run time is told by records of its own. */
+		map = hw_processes_find(symbolizer->processes, (uint32_t)-1, found->address);
+		if (map && map->name[0] != '[') {
+			found->function = map->name;
+			found->start = map->start;
+			found->path = "[bpf]";
+		}
 		return;
+	}
 	found->function = hw_symtab_name(&kernel->symtab, symbol);
 	found->start = kernel->symtab.symbols[symbol].start;
 	found->path = hw_kernel_file(kernel, found->address);

@@ -141,6 +141,25 @@ static void a_copy_of_kallsyms_can_be_given(void **state)
 	unlink("kallsyms");
 }
 
+static void a_bpf_program_of_the_recording_is_named(void **state)
+{
+	struct hw_process_event program = kernel_map(0xffffffffc7000000);
+	struct hw_symbolizer *symbolizer;
+	uint32_t id;
+
+	(void)state;
+	program.length = 0x100;
+	program.name = "bpf_prog_0123456789abcdef_walk";
+	fake_reset();
+	fake_event(program);
+	symbolizer = fake_symbolizer(NULL);
+	id = hw_symbolizer_frame(symbolizer, 1, 0xffffffffc70000ff, true);
+	assert_string_equal(hw_symbolizer_frame_by_id(symbolizer, id)->function, program.name);
+	assert_string_equal(hw_symbolizer_frame_by_id(symbolizer, id)->file, "[bpf]");
+	assert_string_equal(name_at(symbolizer, 1, 0xffffffffc7000100, true), "");
+	hw_symbolizer_free(symbolizer);
+}
+
 /* ---- the vDSO ---- */
 
 static void the_vdso_is_named_by_this_machines_own(void **state)
@@ -335,6 +354,7 @@ int main(void)
 	    cmocka_unit_test(kernel_symbols_are_used_for_this_kernel_only),
 	    cmocka_unit_test(kernel_functions_of_another_boot_are_named_where_they_were),
 	    cmocka_unit_test(a_copy_of_kallsyms_can_be_given),
+	    cmocka_unit_test(a_bpf_program_of_the_recording_is_named),
 	    cmocka_unit_test(the_vdso_is_named_by_this_machines_own),
 	    cmocka_unit_test(a_perf_map_must_belong_to_its_process),
 	    cmocka_unit_test(a_containers_perf_map_is_read_through_its_root),
