@@ -122,7 +122,7 @@ def folded(path, *arguments):
     return stacks
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=60):
     """Wait until condition() is true; fail if it is not in time."""
     end = time.monotonic() + seconds
     while not condition():
