@@ -20,8 +20,9 @@ struct drive_context {
 	int result; /* HW_FRAME_DONE + reason, or HW_FRAME_NEED_TABLE */
 };
 
-static __always_inline int fault_ends_soon(struct vm_area_struct *vma)
+static __always_inline int fault_ends_soon(struct vm_area_struct *trusted)
 {
+	struct vm_area_struct *vma = AS_KERNEL(vm_area_struct, trusted);
 	struct super_block *sb;
 	struct file *file;
 	hw_u64 flags = vma->vm_flags;

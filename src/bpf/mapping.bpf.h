@@ -22,8 +22,14 @@ extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym;
 #define AS_KERNEL(type, address)                                                                             \
 	((struct type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(struct type)))
 
-static __always_inline void read_vma(struct vm_area_struct *vma, struct hw_vma_copy *copy)
+/*
+ * Reads through an untrusted copy of the pointer: for each pointer that a trusted one leads to, the verifier
+ * of 6.18 searches all of the kernel's BTF by name (btf_nested_type_is_trusted), half a millisecond at every
+ * load.
+ */
+static __always_inline void read_vma(struct vm_area_struct *trusted, struct hw_vma_copy *copy)
 {
+	struct vm_area_struct *vma = AS_KERNEL(vm_area_struct, trusted);
 	struct file *file = vma->vm_file;
 	struct super_block *sb;
 	struct inode *inode;

@@ -116,6 +116,7 @@ __noinline int walk_run(struct hw_scratch *s)
 static __always_inline void walk_begin(struct hw_scratch *s, struct task_struct *task)
 {
 	struct hw_walk *w = &s->walk;
+	struct mm_struct *mm;
 
 	w->known = 0xffff;
 	w->saved = 0;
@@ -129,9 +130,10 @@ static __always_inline void walk_begin(struct hw_scratch *s, struct task_struct 
 	for (int i = 0; i < HW_MAPPINGS_KEPT; i++)
 		w->mappings[i].end = 0;
 	s->window_bytes = 0;
-	s->mm = (hw_u64)task->mm;
+	mm = AS_KERNEL(task_struct, task)->mm;
+	s->mm = (hw_u64)mm;
 	s->now_s = bpf_ktime_get_ns() >> HW_USED_SHIFT;
-	s->vdso = (hw_u64)task->mm->context.vdso;
+	s->vdso = (hw_u64)mm->context.vdso;
 }
 
 /* Registers of user mode, from whatever has the fields of struct pt_regs. */

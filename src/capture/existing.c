@@ -165,18 +165,18 @@ static int existing_kernel(struct existing *e)
 	                             .cpumode = PERF_RECORD_MISC_KERNEL,
 	                             .protection = PROT_EXEC,
 	                             .name = "[kernel.kallsyms]_text"};
-	uint64_t address, text = 0, end = 0;
+	uint64_t text = 0, end = 0;
 	uint8_t build_id[20];
-	char line[512], name[256];
+	char line[512];
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 
 	while (symbols && fgets(line, sizeof(line), symbols) && !(text && end)) {
-		if (sscanf(line, "%" SCNx64 " %*c %255s", &address, name) != 2)
-			continue;
-		if (!strcmp(name, "_text"))
-			text = address;
-		if (!strcmp(name, "_etext"))
-			end = address;
+		const char *name = strrchr(line, ' ');
+
+		if (name && !strcmp(name, " _text\n"))
+			text = strtoull(line, NULL, 16);
+		if (name && !strcmp(name, " _etext\n"))
+			end = strtoull(line, NULL, 16);
 	}
 	if (symbols)
 		fclose(symbols);

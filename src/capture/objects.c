@@ -270,14 +270,27 @@ int hw_kernel_side_open_rings(struct hw_kernel_side *side, uint32_t ring_bytes,
 
 int hw_kernel_side_attach_hooks(struct hw_kernel_side *side, struct hw_error *err)
 {
-	static const char *const hooks[] = {"on_exit", "on_prepare_exec", "on_exec", "on_fork"};
+	static const struct {
+		const char *program;
+		const char *tracepoint; /* NULL: the program says itself */
+	} hooks[] = {
+	    {"on_leave", "sched_process_exit"},
+	    {"on_leave", "sched_prepare_exec"},
+	    {"on_exec", NULL},
+	    {"on_fork", NULL},
+	};
 
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-		struct bpf_program *program = bpf_object__find_program_by_name(side->object, hooks[i]);
-		struct bpf_link *link = program ? bpf_program__attach(program) : NULL;
+		struct bpf_program *program =
+		    bpf_object__find_program_by_name(side->object, hooks[i].program);
+		struct bpf_link *link = NULL;
 
+		if (program)
+			link = hooks[i].tracepoint
+			           ? bpf_program__attach_raw_tracepoint(program, hooks[i].tracepoint)
+			           : bpf_program__attach(program);
 		if (!link)
-			return hw_fail(err, -errno, "cannot attach the BPF program %s: %s", hooks[i],
+			return hw_fail(err, -errno, "cannot attach the BPF program %s: %s", hooks[i].program,
 			               strerror(errno));
 		if (array_push(&side->links, link)) {
 			bpf_link__destroy(link);
