@@ -58,8 +58,11 @@ static int keep(void *context, uint64_t sessions, const struct perf_event_header
 		got.pid = (uint32_t)c->ips[c->nr];
 		got.tid = (uint32_t)(c->ips[c->nr] >> 32);
 		got.time_ns = c->ips[c->nr + 1];
+	} else if (record->type == PERF_RECORD_LOST_SAMPLES) {
+		g->lost += ((const uint64_t *)record)[1];
+		return 0;
 	} else {
-		g->lost++;
+		g->lost_callchains += record->type == PERF_RECORD_LOST ? ((const uint64_t *)record)[2] : 0;
 		return 0;
 	}
 	assert_int_equal(array_push(&g->got, got), 0);
@@ -76,9 +79,9 @@ static int ignore(void *context, uint64_t sessions, const struct perf_event_head
 	return 0;
 }
 
-void gathered_open(struct gathered *g)
+void gathered_open(struct gathered *g, uint32_t ring_bytes)
 {
-	struct hw_sessions_options options = {.ring_bytes = 8 << 20};
+	struct hw_sessions_options options = {.ring_bytes = ring_bytes};
 	struct hw_sessions_sink sink = {.context = g, .record = keep, .process = ignore};
 	struct hw_error err = {0};
 

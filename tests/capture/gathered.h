@@ -17,7 +17,7 @@ struct got {
 struct gathered {
 	struct hw_sessions *sessions;
 	array_of(struct got) got;
-	uint64_t lost;
+	uint64_t lost, lost_callchains; /* as told */
 };
 
 /* What one session got. */
@@ -30,7 +30,7 @@ struct share {
 
 /* The calling process can load BPF programs; else the test ends as skipped. */
 void need_recording(void);
-void gathered_open(struct gathered *g);
+void gathered_open(struct gathered *g, uint32_t ring_bytes);
 void gathered_close(struct gathered *g);
 /* Read for so long. */
 void gather_for(struct gathered *g, int milliseconds);

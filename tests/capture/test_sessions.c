@@ -24,7 +24,7 @@ static struct gathered g; /* one for all tests: it takes a while to load */
 static int open_once(void **state)
 {
 	(void)state;
-	gathered_open(&g);
+	gathered_open(&g, 8 << 20);
 	return 0;
 }
 
@@ -504,6 +504,42 @@ static void a_cgroup_filter_takes_what_is_in_it_or_below_it_only(void **state)
 	rmdir(cgroup);
 }
 
+/* ---- losses ---- */
+
+static void what_does_not_fit_a_ring_is_told_to_the_session_that_lost_it(void **state)
+{
+	struct hw_session_options options = {
+	    .event = "cpu-clock", .frequency = true, .rate = 20000, .filter = HW_SESSION_PROCESSES};
+	struct child child = child_new(system_calls), other = child_new(burn);
+	struct hw_sessions_status status;
+	struct gathered small;
+	unsigned bit, idle;
+
+	(void)state;
+	gathered_open(&small, 16384);
+	assert_int_equal(hw_sessions_add(small.sessions, &options, &bit, NULL), 0);
+	assert_int_equal(hw_sessions_add(small.sessions, &options, &idle, NULL), 0);
+	assert_int_equal(hw_sessions_add_process(small.sessions, bit, child.pid, NULL), 0);
+	assert_int_equal(hw_sessions_add_process(small.sessions, idle, other.pid, NULL), 0);
+	assert_int_equal(hw_sessions_start(small.sessions, bit, NULL), 0);
+	assert_int_equal(hw_sessions_start(small.sessions, idle, NULL), 0);
+	child_go(&child);
+	do { /* nobody reads the rings */
+		usleep(20000);
+		hw_sessions_status(small.sessions, &status);
+	} while (status.counters.lost_samples < 100);
+	assert_int_equal(hw_sessions_stop(small.sessions, bit, NULL), 0);
+	gather_for(&small, 100);
+	hw_sessions_status(small.sessions, &status);
+	assert_int_equal(small.lost, status.counters.lost_samples);
+	assert_int_equal(small.lost_callchains, status.counters.lost_callchains);
+	assert_int_equal(share_of(&small, bit, 0).samples, status.counters.samples);
+	assert_int_equal(share_of(&small, idle, 0).samples, 0);
+	gathered_close(&small);
+	child_end(&child);
+	child_end(&other);
+}
+
 /* ---- NMI ---- */
 
 #define WATCHED ((char *)0x5afe00000000)
@@ -572,6 +608,7 @@ int main(void)
 	    TEST(what_may_not_be_seen_any_more_comes_without_frames),
 	    TEST(a_uid_filter_takes_that_users_tasks_only),
 	    TEST(a_cgroup_filter_takes_what_is_in_it_or_below_it_only),
+	    TEST(what_does_not_fit_a_ring_is_told_to_the_session_that_lost_it),
 	    TEST(requests_from_nmi_context_are_answered),
 	};
 
