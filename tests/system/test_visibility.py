@@ -7,6 +7,7 @@ other's recording, neither as a command nor as a file. HW_SAMPLES is how many of
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -81,7 +82,7 @@ def samples_by_pid(path):
     counts = {}
     for line in hw.run("script", path, timeout=300).stdout.splitlines():
         if line and not line[0].isspace():
-            pid = int(line.split()[1])
+            pid = int(re.search(r" (\d+) +\[\d+\] ", line).group(1))  # names may have spaces in them
             counts[pid] = counts.get(pid, 0) + 1
     return counts
 
