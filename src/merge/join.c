@@ -69,8 +69,10 @@ static const struct hw_callchain *find_callchain(const struct hw_recording *reco
 		else
 			high = middle;
 	}
-	c = recording->callchains.items + low;
-	return low < recording->callchains.count && c->tid == tid && c->cookie == cookie ? c : NULL;
+	if (low >= recording->callchains.count)
+		return NULL;
+	c = &recording->callchains.items[low];
+	return c->tid == tid && c->cookie == cookie ? c : NULL;
 }
 
 /* The entry of a list sorted by (tid, time) that is of tid and not older than time_ns; NULL: none. */
@@ -90,32 +92,39 @@ static const struct hw_task_end *find_after(const struct hw_task_end *list, size
 	return low < count && list[low].tid == tid ? &list[low] : NULL;
 }
 
-/* The last time each task came home, in the order of tids: callchains are in that order already. */
-static int last_homecomings(const struct hw_recording *recording, struct hw_task_end **result, size_t *count)
+/* When each task came home, by (tid, time). */
+static int homecomings(const struct hw_recording *recording, struct hw_task_end **result)
 {
-	array_of(struct hw_task_end) last = {0};
+	size_t count = recording->callchains.count;
+	struct hw_task_end *home = reallocarray(NULL, count ? count : 1, sizeof(*home));
 
-	array_for_each (&recording->callchains, c) {
-		struct hw_task_end here = {.time_ns = c->time_ns, .tid = c->tid};
-		struct hw_task_end *before = last.count ? &last.items[last.count - 1] : NULL;
-
-		if (before && before->tid == c->tid) {
-			if (before->time_ns < c->time_ns)
-				before->time_ns = c->time_ns;
-		} else if (array_push(&last, here)) {
-			array_free(&last);
-			return -ENOMEM;
-		}
-	}
-	*result = last.items;
-	*count = last.count;
+	if (!home)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		home[i] = (struct hw_task_end){.time_ns = recording->callchains.items[i].time_ns,
+		                               .tid = recording->callchains.items[i].tid};
+	if (count)
+		qsort(home, count, sizeof(*home), end_by_tid);
+	*result = home;
 	return 0;
+}
+
+/* What the task did first after the sample. */
+static uint8_t why_unanswered(const struct hw_recording *recording, const struct hw_sample *sample,
+                              const struct hw_task_end *home)
+{
+	const struct hw_task_end *came, *left;
+
+	came = find_after(home, recording->callchains.count, sample->tid, sample->time_ns + 1);
+	left = find_after(recording->exits.items, recording->exits.count, sample->tid, sample->time_ns);
+	if (came && (!left || came->time_ns <= left->time_ns))
+		return HW_UNANSWERED_LOST;
+	return left ? HW_UNANSWERED_EXITED : HW_UNANSWERED_IN_KERNEL;
 }
 
 int hw_recording_join(struct hw_recording *recording)
 {
-	struct hw_task_end *home = NULL;
-	size_t home_count = 0;
+	struct hw_task_end *home;
 
 	if (recording->callchains.count)
 		qsort(recording->callchains.items, recording->callchains.count, sizeof(struct hw_callchain),
@@ -123,7 +132,7 @@ int hw_recording_join(struct hw_recording *recording)
 	drop_repeats(recording);
 	if (recording->exits.count)
 		qsort(recording->exits.items, recording->exits.count, sizeof(struct hw_task_end), end_by_tid);
-	if (last_homecomings(recording, &home, &home_count))
+	if (homecomings(recording, &home))
 		return -ENOMEM;
 	array_for_each (&recording->samples, sample) {
 		const struct hw_callchain *c;
@@ -136,13 +145,8 @@ int hw_recording_join(struct hw_recording *recording)
 			sample->user_stack = c->stack;
 			sample->end = c->end;
 			sample->walked_before_us = microseconds_before(c->time_ns, sample->time_ns);
-		} else if (find_after(home, home_count, sample->tid, sample->time_ns + 1)) {
-			sample->unanswered = HW_UNANSWERED_LOST;
-		} else if (find_after(recording->exits.items, recording->exits.count, sample->tid,
-		                      sample->time_ns)) {
-			sample->unanswered = HW_UNANSWERED_EXITED;
 		} else {
-			sample->unanswered = HW_UNANSWERED_IN_KERNEL;
+			sample->unanswered = why_unanswered(recording, sample, home);
 		}
 	}
 	free(home);

@@ -108,6 +108,7 @@ def stats(path):
     account = json.loads(run("stats", "--json", path).stdout)
     assert account["asked"] <= account["user_samples"] <= account["samples"], account
     assert sum(account["ended"].values()) == account["answered"], account
+    assert sum(account["refused"].values()) == account["user_samples"] - account["asked"], account
     assert sum(account["unanswered"].values()) == account["asked"] - account["answered"], account
     return account
 

@@ -118,12 +118,12 @@ def compare_addresses(path, least):
 
 def test_frame_pointer_recordings_have_perfs_addresses():
     perf_record("-F", 999, "-g", "--", hw.workload("deep"), 30, 2, 1)
-    compare_addresses("perf.data", 100)
+    compare_addresses("perf.data", 20)
 
 
 def test_compressed_recordings_are_read():
     perf_record("-F", 999, "-g", "-z", "--", hw.workload("deep"), 30, 2, 1)
-    compare_addresses("perf.data", 100)
+    compare_addresses("perf.data", 20)
 
 
 def test_recordings_of_several_events_and_odd_samples_are_read():
@@ -131,7 +131,7 @@ def test_recordings_of_several_events_and_odd_samples_are_read():
                 "--sample-cpu", "-T", "-W", "--", hw.workload("deep"), 30, 2, 1)
     theirs = perf_script("perf.data", "-F", "comm,tid,time,event,ip")
     ours = homeward_script("perf.data", "-F", "comm,tid,time,event,ip")
-    assert places(theirs) == places(ours) and len(ours) > 50, len(ours)
+    assert places(theirs) == places(ours) and len(ours) > 20, len(ours)
     done = hw.run("report", "--event", "page-faults", "-i", "perf.data")
     assert "page-faults" in done.stdout + done.stderr
 
@@ -149,13 +149,13 @@ def compare_functions(theirs, ours):
     chains = [key for key in theirs if any("chain_burn" in stack for stack in theirs[key])]
     same = sum(theirs[key] == ours[key] for key in chains)
     example = next(((theirs[key], ours[key]) for key in chains if theirs[key] != ours[key]), None)
-    assert len(chains) > 100 and same == len(chains), (same, len(chains), example)
+    assert len(chains) > 20 and same == len(chains), (same, len(chains), example)
 
 
 def test_stack_copies_are_walked_as_perf_walks_them():
     perf_record("-F", 999, "--call-graph", "dwarf,16384", "--", hw.workload("deep"), 30, 1, 1)
     account = hw.stats("perf.data")
-    assert account["asked"] == account["answered"] == account["complete"] > 100, account
+    assert account["asked"] == account["answered"] == account["complete"] > 20, account
     # perf shows a frame's functions by DWARF: inlined ones are off, and so is what homeward may know of them
     compare_functions(perf_script("perf.data"), homeward_script("perf.data", "--no-inline"))
 
@@ -163,7 +163,7 @@ def test_stack_copies_are_walked_as_perf_walks_them():
 def test_stack_copies_that_are_too_short_say_so():
     perf_record("-F", 999, "--call-graph", "dwarf,512", "--", hw.workload("deep"), 60, 1, 1)
     account = hw.stats("perf.data")
-    assert account["ended"].get("short-copy", 0) > 0.9 * account["answered"] > 50, account
+    assert account["ended"].get("short-copy", 0) > 0.9 * account["answered"] > 10, account
 
 
 def test_pipes_are_read():
@@ -177,7 +177,7 @@ def test_pipes_are_read():
         with subprocess.Popen(["cat", "pipe.data"], stdout=subprocess.PIPE) as cat:
             piped = hw.run("report", "-i", "-", stdin=cat.stdout)
         assert piped.stderr == "" and "chain_burn" in piped.stdout, piped
-        assert hw.stats("pipe.data")["samples"] > 100
+        assert hw.stats("pipe.data")["samples"] > 10
         # one that ends early: what came is shown, and that it was not all is said
         os.truncate("pipe.data", size * 2 // 3 + 1)
         with subprocess.Popen(["cat", "pipe.data"], stdout=subprocess.PIPE) as cat:
