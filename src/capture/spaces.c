@@ -164,9 +164,10 @@ static void cut(struct hw_space *space, uint64_t start, uint64_t end)
 			m[1] = m[0];
 			space->files[at + 1] = space->files[at];
 			space->files[at + 1].name = name;
+			m[1].start = end;
+			m[1].offset += end - m->start;
 			m->end = start;
-			at++;
-			m = &space->mappings[at];
+			return;
 		}
 		if (m->start < start) {
 			m->end = start;

@@ -68,6 +68,17 @@ static void tell_command(struct hw_fact *fact, const struct hw_recording_info *i
 		join(fact, " ", "%.200s", info->command[i]);
 }
 
+/* What the source of the samples cannot see, where that is much. */
+static void tell_limits(struct hw_fact *fact, const struct hw_recording_info *info)
+{
+	fact->label = "sees";
+	if (info->backend && !strcmp(info->backend, "ptrace"))
+		join(fact, DOT,
+		     "only the command's own processes, and user mode only; each sample stopped its thread");
+	else if (info->backend && !strcmp(info->backend, "native"))
+		join(fact, DOT, "user stacks by frame pointers only");
+}
+
 size_t hw_facts(const struct hw_recording *recording, uint16_t event, struct hw_fact facts[HW_FACTS_MAX])
 {
 	const struct hw_recording_info *info = hw_recording_info(recording);
@@ -79,6 +90,8 @@ size_t hw_facts(const struct hw_recording *recording, uint16_t event, struct hw_
 	tell_machine(&facts[count], info);
 	count += facts[count].text[0] != '\0';
 	tell_command(&facts[count], info);
+	count += facts[count].text[0] != '\0';
+	tell_limits(&facts[count], info);
 	count += facts[count].text[0] != '\0';
 	if (account->damage[0]) {
 		facts[count].label = "damaged";

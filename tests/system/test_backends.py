@@ -121,6 +121,7 @@ def test_where_perf_event_open_is_forbidden_ptrace_is_taken():
                      preexec_fn=forbid(BPF, PERF_EVENT_OPEN))
     check_deep("out/test.data", "ptrace")
     assert "with the ptrace backend (not bpf: " in done.stderr and "dump: " in done.stderr, done.stderr
+    assert "only the command's own processes" in hw.run("report", "-i", "out/test.data").stdout
     assert "only the command's own processes" in done.stderr and "stopped its thread" in done.stderr, done.stderr
 
 
