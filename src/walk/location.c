@@ -173,6 +173,22 @@ static bool is_plt(const Dwarf_Op *ops, size_t count, int64_t *threshold)
 	return false;
 }
 
+/* As OpenSSL's Montgomery multiplication has it: rsp + n + 8 × r9, what stands there, + 8. */
+static bool is_indexed(const Dwarf_Op *ops, size_t count, struct hw_location *location)
+{
+	if (count != 7 || ops[0].atom < DW_OP_breg0 || ops[0].atom > DW_OP_breg15 ||
+	    ops[1].atom < DW_OP_breg0 || ops[1].atom > DW_OP_breg15 || ops[1].number != 0 ||
+	    !is_constant(&ops[2], 8) || ops[3].atom != DW_OP_mul || ops[4].atom != DW_OP_plus ||
+	    ops[5].atom != DW_OP_deref || ops[6].atom != DW_OP_plus_uconst)
+		return false;
+	location->kind = HW_LOCATION_INDEXED;
+	location->reg = ops[0].atom - DW_OP_breg0;
+	location->index = ops[1].atom - DW_OP_breg0;
+	location->offset = (int64_t)ops[0].number;
+	location->added = (int64_t)ops[6].number;
+	return true;
+}
+
 struct hw_location hw_location_of_cfa(Dwarf_Frame *frame)
 {
 	struct hw_location location = {.kind = HW_LOCATION_UNKNOWN};
@@ -188,6 +204,8 @@ struct hw_location hw_location_of_cfa(Dwarf_Frame *frame)
 		location.added = threshold;
 		return location;
 	}
+	if (is_indexed(ops, count, &location))
+		return location;
 	location = evaluate(ops, count);
 	/* A CFA must not be said in terms of itself; a plain "register + offset" is its value either way. */
 	if (location.kind != HW_LOCATION_BASE && location.kind != HW_LOCATION_DEREF)

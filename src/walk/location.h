@@ -19,13 +19,14 @@ enum hw_location_kind {
 	HW_LOCATION_BASE,      /* register + offset */
 	HW_LOCATION_DEREF,     /* *(register + offset) + added */
 	HW_LOCATION_REGISTER,  /* a register rule only: in another register */
+	HW_LOCATION_INDEXED,   /* a CFA only: *(register + offset + 8 × register `index`) + added */
 	HW_LOCATION_PLT,       /* rsp + 8, and 8 more from byte `added` of a PLT entry on */
 };
 
 struct hw_location {
 	enum hw_location_kind kind;
 	bool is_value; /* this is the value itself, else where the value stands */
-	uint32_t reg;
+	uint32_t reg, index;
 	int64_t offset, added;
 };
 

@@ -47,6 +47,8 @@ enum hw_rule_kind {
 	HW_RULE_UNFIT = 7,      /* there is an entry, but no rule of ours can say it */
 	HW_RULE_RA_REG = 8,     /* CFA = base + (argument >> 8); return address in register argument & 15 */
 	HW_RULE_RA_AT = 9,      /* CFA = base + (argument >> 8); return address at CFA - 8 (argument & 255) */
+	/* CFA = *(base + (argument >> 8) + 8 × register argument & 15) + 8 (argument >> 4 & 15) */
+	HW_RULE_INDEXED = 10,
 };
 
 #define HW_REG_RAX 0

@@ -122,6 +122,15 @@ static hw_u64 deref_rule(const struct frame *f)
 	return HW_RULE(kind, f->cfa.reg, f->cfa.offset * 256 + f->cfa.added);
 }
 
+static hw_u64 indexed_rule(const struct frame *f)
+{
+	if (!stands_at(&f->ra, HW_LOCATION_CFA, -WORD) || !fits(f->cfa.offset, OFFSET_MAX) ||
+	    f->cfa.added < 0 || f->cfa.added % WORD || f->cfa.added / WORD > 15)
+		return UNFIT;
+	return HW_RULE(HW_RULE_INDEXED, f->cfa.reg,
+	               f->cfa.offset * 256 + f->cfa.added / WORD * 16 + f->cfa.index);
+}
+
 static hw_u64 caller_rule(const struct frame *f)
 {
 	if (f->ra.kind == HW_LOCATION_UNDEFINED)
@@ -135,6 +144,8 @@ static hw_u64 caller_rule(const struct frame *f)
 		return base_rule(f);
 	case HW_LOCATION_DEREF:
 		return deref_rule(f);
+	case HW_LOCATION_INDEXED:
+		return indexed_rule(f);
 	default:
 		return UNFIT;
 	}

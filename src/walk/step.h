@@ -145,7 +145,7 @@ static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 {
 	hw_u32 kind = HW_RULE_KIND(rule);
 	hw_s32 arg = HW_RULE_ARG(rule);
-	hw_u64 base, cfa, pc, ra_at;
+	hw_u64 base, index, cfa, pc, ra_at;
 	int r;
 
 	switch (kind) {
@@ -161,6 +161,7 @@ static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 	case HW_RULE_DEREF_BASE:
 	case HW_RULE_RA_REG:
 	case HW_RULE_RA_AT:
+	case HW_RULE_INDEXED:
 		break;
 	default:
 		return HW_STEP_UNFIT;
@@ -180,6 +181,15 @@ static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 			if (hw_read_stack(w, cfa, &cfa))
 				return HW_STEP_STACK;
 			cfa += (hw_u32)arg & 255;
+		} else if (kind == HW_RULE_INDEXED) {
+			r = hw_register(w, (hw_u32)arg & 15, &index);
+			if (r)
+				return r;
+			cfa += 8 * index;
+			w->need = cfa;
+			if (hw_read_stack(w, cfa, &cfa))
+				return HW_STEP_STACK;
+			cfa += 8 * (((hw_u32)arg >> 4) & 15);
 		}
 	}
 
