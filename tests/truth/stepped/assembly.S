@@ -116,6 +116,29 @@ by_expression:
 	.cfi_endproc
 	.size by_expression, . - by_expression
 
+/* The old stack pointer stands behind an array whose length is in r9: CFA = *(rsp + 8 + 8 r9) + 8. */
+	.p2align 4
+	.type by_index, @function
+by_index:
+	.cfi_startproc
+	mov %rsp, %rax
+	.cfi_def_cfa_register rax
+	mov $5, %r9d
+	sub $72, %rsp
+	and $-64, %rsp
+	mov %rax, 8(%rsp,%r9,8)
+	/* breg7 8, breg9 0, lit8, mul, plus, deref, plus_uconst 8 */
+	.cfi_escape 0x0f, 0x0a, 0x77, 0x08, 0x79, 0x00, 0x38, 0x1e, 0x22, 0x06, 0x23, 0x08
+	xor %eax, %eax
+	nop
+	mov 8(%rsp,%r9,8), %rsi
+	.cfi_def_cfa rsi, 8
+	mov %rsi, %rsp
+	.cfi_def_cfa_register rsp
+	ret
+	.cfi_endproc
+	.size by_index, . - by_index
+
 /* Two ends, the state of the first is remembered for the second. */
 	.p2align 4
 	.type two_ends, @function
@@ -155,6 +178,7 @@ assembly_shapes:
 	call pushes
 	call by_rbx
 	call by_expression
+	call by_index
 	xor %edi, %edi
 	call two_ends
 	mov $1, %edi
