@@ -5,18 +5,30 @@
 
 #include "symbol/internal.h"
 
-/* ---- what has no name ---- */
+typedef const struct hw_symbol_file *example_list[HW_GAP_COUNT][HW_GAP_EXAMPLES];
 
-static void add_gap(struct hw_gap *gaps, const struct hw_symbol_file *file, bool is_file)
+/* examples: the files with most addresses, by cause. */
+static void add_gap(struct hw_gap *gaps, example_list examples, const struct hw_symbol_file *file,
+                    bool is_file)
 {
 	struct hw_gap *gap = &gaps[file->cause];
 
 	if (!file->unnamed)
 		return;
 	gap->addresses += file->unnamed;
-	if (is_file && gap->files < HW_GAP_EXAMPLES)
-		gap->examples[gap->files] = file->path;
-	gap->files += is_file;
+	if (!is_file)
+		return;
+	gap->files++;
+	for (size_t i = 0; i < HW_GAP_EXAMPLES; i++) {
+		const struct hw_symbol_file *other = examples[file->cause][i];
+
+		if (other && other->unnamed >= file->unnamed)
+			continue;
+		examples[file->cause][i] = file; /* and those with less one further */
+		file = other;
+		if (!file)
+			break;
+	}
 }
 
 static int by_addresses(const void *a, const void *b)
@@ -32,15 +44,19 @@ size_t hw_symbolizer_gaps(const struct hw_symbolizer *symbolizer, struct hw_gap 
 	static const char *const words[] = {HW_GAPS(X)};
 #undef X
 	const struct file_entry *entry;
+	example_list examples = {{NULL}};
 	size_t count = 0;
 
 	memset(gaps, 0, HW_GAP_COUNT * sizeof(*gaps));
 	for (size_t i = 0; i < HW_GAP_COUNT; i++)
 		gaps[i].words = words[i];
-	add_gap(gaps, &symbolizer->kernel_file, false);
-	add_gap(gaps, &symbolizer->nowhere, false);
+	add_gap(gaps, examples, &symbolizer->kernel_file, false);
+	add_gap(gaps, examples, &symbolizer->nowhere, false);
 	for (entry = symbolizer->files; entry; entry = entry->hh.next)
-		add_gap(gaps, &entry->file, entry->file.kind == HW_FRAME_USER);
+		add_gap(gaps, examples, &entry->file, entry->file.kind == HW_FRAME_USER);
+	for (size_t i = 0; i < HW_GAP_COUNT; i++)
+		for (size_t j = 0; j < HW_GAP_EXAMPLES && examples[i][j]; j++)
+			gaps[i].examples[j] = examples[i][j]->path;
 	qsort(gaps, HW_GAP_COUNT, sizeof(*gaps), by_addresses);
 	while (count < HW_GAP_COUNT && gaps[count].addresses)
 		count++;

@@ -262,7 +262,7 @@ static void a_file_cut_off_anywhere_does_no_harm(void **state)
 /* Every byte of a range set to what breaks most. */
 static void alter(struct file_bytes *file, uint64_t from, uint64_t size)
 {
-	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+	static const uint8_t values[] = {0x00, 0x7f, 0xff};
 
 	for (uint64_t at = from; at < from + size && at < file->size; at++) {
 		uint8_t kept = file->bytes[at];
