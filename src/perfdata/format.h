@@ -118,6 +118,13 @@ enum hw_user_record {
 	PERF_RECORD_USER_TYPE_END,
 };
 
+/* perf's own records need not be a multiple of 8 long, those of the kernel are. */
+static inline bool hw_record_is_possible(const struct perf_event_header *header)
+{
+	return header->size >= sizeof(*header) &&
+	       (header->type >= PERF_RECORD_USER_TYPE_START || header->size % 8 == 0);
+}
+
 /* Of PERF_RECORD_LOST, in the bits of HW_MISC_REASON_MASK: what was lost. */
 #define HW_LOST_OTHER      0u
 #define HW_LOST_CALLCHAINS 1u

@@ -9,12 +9,11 @@
 #include <stdlib.h>
 
 #include "perfdata/attributes.h"
-#include "perfdata/compression.h"
 #include "perfdata/header_features.h"
+#include "perfdata/inner.h"
 #include "perfdata/source.h"
 
 #define FEATURE_MAX (64u << 20) /* bytes of one header feature that we look at */
-#define INNER_BYTES (1u << 20)  /* room for records that were compressed */
 
 struct hw_reader {
 	struct hw_source source;
@@ -27,10 +26,7 @@ struct hw_reader {
 	uint64_t last;     /* offset of the record returned last */
 	bool closed;       /* the recorder finished the file: nothing comes behind the end */
 	uint64_t *aligned; /* a record that does not stand at a multiple of 8 */
-	uint8_t *inner;    /* decompressed records */
-	size_t inner_at, inner_size;
-	bool inner_more; /* the decompressor has more to give */
-	struct hw_decompressor *decompressor;
+	struct hw_inner inner;
 	uint64_t unread;
 	char damage[160];
 };
@@ -263,8 +259,7 @@ void hw_reader_close(struct hw_reader *reader)
 	hw_source_close(&reader->source);
 	hw_attributes_free(&reader->attributes);
 	hw_features_free(&reader->features);
-	hw_decompressor_free(reader->decompressor);
-	free(reader->inner);
+	hw_inner_free(&reader->inner);
 	free(reader->aligned);
 	free(reader);
 }
@@ -280,8 +275,7 @@ static int stop(struct hw_reader *reader, const char *why)
 		         (unsigned long long)reader->at);
 	reader->unread += end > reader->at ? end - reader->at : 0;
 	reader->at = reader->end = end;
-	reader->inner_at = reader->inner_size = 0;
-	reader->inner_more = false;
+	hw_inner_stop(&reader->inner);
 	return 0;
 }
 
@@ -292,13 +286,6 @@ static int stop_short(struct hw_reader *reader)
 	if (!reader->closed && !reader->source.stream && !reader->features.info.pipe)
 		return stop(reader, "the recording was not closed and ends inside a record");
 	return stop(reader, "the recording ends inside a record");
-}
-
-/* perf's own records need not be a multiple of 8 long, those of the kernel are. */
-static bool is_possible(const struct perf_event_header *header)
-{
-	return header->size >= sizeof(*header) &&
-	       (header->type >= PERF_RECORD_USER_TYPE_START || header->size % 8 == 0);
 }
 
 /* A record where it is, or a copy where that is no multiple of 8. */
@@ -345,7 +332,7 @@ static int next_outer(struct hw_reader *reader, const struct perf_event_header *
 	if (!bytes)
 		return stop_short(reader);
 	memcpy(&header, bytes, sizeof(header));
-	if (!is_possible(&header))
+	if (!hw_record_is_possible(&header))
 		return stop(reader, "a record of impossible size");
 	bytes = header.size <= reader->end - reader->at
 	            ? hw_source_window(&reader->source, reader->at, header.size)
@@ -360,75 +347,6 @@ static int next_outer(struct hw_reader *reader, const struct perf_event_header *
 		return stop_short(reader);
 	reader->at += extra;
 	return 1;
-}
-
-/* ---- records inside of compressed ones ---- */
-
-static int begin_inner(struct hw_reader *reader, const struct perf_event_header *record)
-{
-	size_t from = sizeof(*record), size = record->size - from;
-	uint64_t said;
-
-	if (!reader->decompressor) {
-		reader->decompressor = hw_decompressor_new();
-		reader->inner = malloc(INNER_BYTES);
-		if (!reader->decompressor || !reader->inner)
-			return -ENOMEM;
-	}
-	if (record->type == PERF_RECORD_COMPRESSED2) { /* says its size, is filled up to a multiple of 8 */
-		if (size < sizeof(said))
-			return 0;
-		memcpy(&said, record + 1, sizeof(said));
-		from += sizeof(said);
-		size -= sizeof(said);
-		size = said < size ? (size_t)said : size;
-	}
-	hw_decompressor_give(reader->decompressor, (const char *)record + from, size);
-	reader->inner_more = true;
-	return 0;
-}
-
-/* Fill the buffer of decompressed records up. 0, or -EINVAL where they are damaged. */
-static int fill_inner(struct hw_reader *reader)
-{
-	size_t left = reader->inner_size - reader->inner_at;
-	long got;
-
-	memmove(reader->inner, reader->inner + reader->inner_at, left);
-	reader->inner_at = 0;
-	reader->inner_size = left;
-	got = hw_decompressor_take(reader->decompressor, reader->inner + left, INNER_BYTES - left);
-	if (got < 0)
-		return -EINVAL;
-	reader->inner_size += (size_t)got;
-	reader->inner_more = reader->inner_size == INNER_BYTES;
-	return 0;
-}
-
-/* 1: a record; 0: more of the outer layer is needed; -EINVAL: damage. */
-static int next_inner(struct hw_reader *reader, const struct perf_event_header **record)
-{
-	struct perf_event_header header;
-
-	for (;;) {
-		size_t left = reader->inner_size - reader->inner_at;
-
-		if (left >= sizeof(header)) {
-			memcpy(&header, reader->inner + reader->inner_at, sizeof(header));
-			if (!is_possible(&header))
-				return -EINVAL;
-			if (header.size <= left) {
-				*record = align(reader, reader->inner + reader->inner_at, header.size);
-				reader->inner_at += header.size;
-				reader->last = (uint64_t)-1;
-				return 1;
-			}
-		}
-		if (!reader->inner_more)
-			return 0;
-		if (fill_inner(reader))
-			return -EINVAL;
-	}
 }
 
 static bool is_compressed(const struct perf_event_header *record)
@@ -467,19 +385,21 @@ int hw_reader_next(struct hw_reader *reader, const struct perf_event_header **re
 	int r;
 
 	for (;;) {
-		r = next_inner(reader, record);
+		r = hw_inner_next(&reader->inner, record);
 		if (r < 0)
 			return stop(reader, "compressed records are damaged");
-		if (r)
+		if (r) {
+			reader->last = (uint64_t)-1;
 			break;
+		}
 		r = next_outer(reader, record);
-		if (!r && reader->inner_size > reader->inner_at)
+		if (!r && hw_inner_left(&reader->inner))
 			return stop_short(reader);
 		if (!r)
 			return 0;
 		if (!is_compressed(*record))
 			break;
-		r = begin_inner(reader, *record);
+		r = hw_inner_begin(&reader->inner, *record);
 		if (r)
 			return r;
 	}
@@ -514,8 +434,9 @@ int hw_reader_again(const struct hw_reader *reader, uint64_t offset, void *buffe
 {
 	struct perf_event_header header;
 
-	if (!hw_source_copy(&reader->source, &header, sizeof(header), offset) || !is_possible(&header) ||
-	    header.size > HW_RECORD_SIZE_MAX || !hw_source_copy(&reader->source, buffer, header.size, offset))
+	if (!hw_source_copy(&reader->source, &header, sizeof(header), offset) ||
+	    !hw_record_is_possible(&header) || header.size > HW_RECORD_SIZE_MAX ||
+	    !hw_source_copy(&reader->source, buffer, header.size, offset))
 		return -EINVAL;
 	/* the file may have changed since the header was read */
 	return memcmp(buffer, &header, sizeof(header)) ? -EINVAL : 0;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "perfdata/beginning.h"
 #include "perfdata/compression.h"
 #include "perfdata/create.h"
 #include "perfdata/decode.h"
@@ -20,22 +21,13 @@
 
 #define BUFFER_BYTES_DEFAULT (1u << 20)
 #define LATE_BYTES           (4u << 20)
-#define SECTIONS_MAX         64 /* features 0 to 63: we write none beyond */
-
-static const enum hw_feature early_features[] = {
-    HW_FEATURE_HOSTNAME,   HW_FEATURE_OSRELEASE,  HW_FEATURE_VERSION, HW_FEATURE_ARCH,
-    HW_FEATURE_NRCPUS,     HW_FEATURE_CPUDESC,    HW_FEATURE_CPUID,   HW_FEATURE_TOTAL_MEM,
-    HW_FEATURE_CMDLINE,    HW_FEATURE_EVENT_DESC, HW_FEATURE_CLOCKID, HW_FEATURE_COMPRESSED,
-    HW_FEATURE_CLOCK_DATA,
-};
-#define EARLY_COUNT (sizeof(early_features) / sizeof(*early_features))
 
 struct hw_writer {
 	int fd;
 	char *path;
 	struct hw_error failure; /* the first failed write; code 0: none */
 	struct hw_file_header header;
-	struct hw_file_section sections[SECTIONS_MAX]; /* of the features; size 0: not there */
+	struct hw_file_section sections[HW_SECTIONS_MAX]; /* of the features; size 0: not there */
 
 	uint8_t *buffer; /* whole records, not yet in the file */
 	size_t buffered, buffer_size;
@@ -289,118 +281,6 @@ uint64_t hw_writer_repeated(const struct hw_writer *w)
 
 /* ---- opening ---- */
 
-static int check_events(const struct hw_writer_options *o, struct hw_error *err)
-{
-	const struct hw_writer_event *events = o->events;
-
-	if (!o->event_count || o->event_count > 1024)
-		return hw_fail(err, -EINVAL, "a perf.data file needs 1 to 1024 events, not %zu",
-		               o->event_count);
-	for (size_t i = 0; i < o->event_count; i++) {
-		uint32_t size = events[i].attr.size;
-
-		if (size && (size < HW_ATTR_SIZE_MIN || size > HW_ATTR_SIZE_NEWEST || size % 8))
-			return hw_fail(err, -EINVAL, "event %s: attribute of %u bytes, not 64 to %d",
-			               events[i].name, size, HW_ATTR_SIZE_NEWEST);
-		if (size != events[0].attr.size || events[i].attr.sample_type != events[0].attr.sample_type)
-			return hw_fail(err, -EINVAL, "event %s: size or sample type is not that of %s",
-			               events[i].name, events[0].name);
-		if (events[i].id_count > 65536)
-			return hw_fail(err, -EINVAL, "event %s: more than 65536 ids", events[i].name);
-	}
-	return 0;
-}
-
-static void image_attr(const struct perf_event_attr *attr, struct hw_attr_image *image)
-{
-	memset(image, 0, sizeof(*image));
-	image->size = attr->size ? attr->size : PERF_ATTR_SIZE_VER7;
-	memcpy(image->bytes, attr, image->size < sizeof(*attr) ? image->size : sizeof(*attr));
-	memcpy(image->bytes + offsetof(struct perf_event_attr, size), &image->size, sizeof(image->size));
-}
-
-/* ids and attrs, right after the header */
-static int put_attrs(struct hw_writer *w, const struct hw_feature_input *input, struct hw_bytes *bytes)
-{
-	const struct hw_writer_options *o = input->options;
-	struct hw_file_section ids = {.offset = sizeof(struct hw_file_header)};
-
-	for (size_t i = 0; i < o->event_count; i++)
-		if (hw_bytes_put(bytes, o->events[i].ids, o->events[i].id_count * sizeof(uint64_t)))
-			return -ENOMEM;
-	w->header.attr_size = input->attrs[0].size + sizeof(ids);
-	w->header.attrs.offset = bytes->count;
-	w->header.attrs.size = o->event_count * w->header.attr_size;
-	for (size_t i = 0; i < o->event_count; i++) {
-		ids.size = o->events[i].id_count * sizeof(uint64_t);
-		if (hw_bytes_put(bytes, input->attrs[i].bytes, input->attrs[i].size) ||
-		    hw_bytes_put(bytes, &ids, sizeof(ids)))
-			return -ENOMEM;
-		ids.offset += ids.size;
-	}
-	return 0;
-}
-
-/* Early features: header and table first with the room they need at most, then payloads. */
-static int put_early(struct hw_writer *w, const struct hw_feature_input *input, struct hw_bytes *bytes)
-{
-	struct hw_early_header early = {.magic = HW_EARLY_MAGIC};
-	size_t start = bytes->count, table = start + sizeof(early);
-
-	if (hw_bytes_put_zeros(bytes, sizeof(early) + EARLY_COUNT * sizeof(struct hw_file_section)))
-		return -ENOMEM;
-	for (size_t i = 0; i < EARLY_COUNT; i++) {
-		enum hw_feature feature = early_features[i];
-		struct hw_file_section section = {.offset = bytes->count};
-		int r = hw_feature_encode(feature, input, bytes);
-
-		if (r == -ENOENT)
-			continue;
-		if (r)
-			return r;
-		section.size = bytes->count - section.offset;
-		w->sections[feature] = section;
-		memcpy(bytes->items + table, &section, sizeof(section));
-		table += sizeof(section);
-		early.features |= 1ull << feature;
-	}
-	memcpy(bytes->items + start, &early, sizeof(early));
-	return hw_bytes_put_zeros(bytes, -bytes->count % 8);
-}
-
-static int put_beginning(struct hw_writer *w, const struct hw_writer_options *o, struct hw_bytes *bytes)
-{
-	struct hw_feature_input input = {.options = o, .machine = o->machine};
-	const struct perf_event_attr *attr = &o->events[0].attr;
-	struct hw_this_machine here;
-	struct hw_attr_image *attrs;
-	int r = -ENOMEM;
-
-	if (!input.machine) {
-		hw_machine_this(&here, attr->use_clockid ? attr->clockid : -1);
-		input.machine = &here.machine;
-	}
-	attrs = calloc(o->event_count, sizeof(*attrs));
-	if (!attrs)
-		return -ENOMEM;
-	for (size_t i = 0; i < o->event_count; i++)
-		image_attr(&o->events[i].attr, &attrs[i]);
-	input.attrs = attrs;
-	w->header.magic = HW_FILE_MAGIC;
-	w->header.size = sizeof(w->header);
-	if (hw_bytes_put_zeros(bytes, sizeof(w->header)))
-		goto out;
-	r = put_attrs(w, &input, bytes);
-	if (!r)
-		r = put_early(w, &input, bytes);
-	w->header.data.offset = w->position = bytes->count;
-	if (!r)
-		memcpy(bytes->items, &w->header, sizeof(w->header));
-out:
-	free(attrs);
-	return r;
-}
-
 static void writer_free(struct hw_writer *w)
 {
 	if (w->fd >= 0)
@@ -417,10 +297,10 @@ static void writer_free(struct hw_writer *w)
 int hw_writer_open(const char *path, const struct hw_writer_options *o, struct hw_writer **writer,
                    struct hw_error *err)
 {
-	struct hw_bytes beginning = {0};
+	struct hw_beginning beginning = {0};
 	struct hw_writer *w;
 	size_t done;
-	int r = check_events(o, err);
+	int r = hw_beginning_check(o, err);
 
 	if (r)
 		return r;
@@ -439,18 +319,21 @@ int hw_writer_open(const char *path, const struct hw_writer_options *o, struct h
 	if (o->repeat_late)
 		w->late_samples = hw_late_new(&w->attr, LATE_BYTES);
 	if (!w->path || !w->buffer || (o->compression_level && !w->compressor) ||
-	    (o->repeat_late && !w->late_samples) || put_beginning(w, o, &beginning)) {
+	    (o->repeat_late && !w->late_samples) || hw_beginning_make(&beginning, o)) {
 		r = hw_fail(err, -ENOMEM, "out of memory opening %s", path);
 		goto out;
 	}
 	w->fd = r = hw_create_recording(path, o->mode ? o->mode : 0600, o->uid, o->gid, err);
 	if (r < 0)
 		goto out;
-	r = write_at(w->fd, beginning.items, beginning.count, 0, &done);
+	w->header = beginning.header;
+	memcpy(w->sections, beginning.sections, sizeof(w->sections));
+	w->position = beginning.bytes.count;
+	r = write_at(w->fd, beginning.bytes.items, beginning.bytes.count, 0, &done);
 	if (r)
 		hw_fail(err, r, "cannot write to %s: %s", path, strerror(-r));
 out:
-	array_free(&beginning);
+	array_free(&beginning.bytes);
 	if (r)
 		writer_free(w);
 	else
@@ -487,12 +370,12 @@ static int write_features(struct hw_writer *w)
 	size_t count = 0, done;
 	int r = -ENOMEM;
 
-	for (size_t i = 0; i < SECTIONS_MAX; i++)
+	for (size_t i = 0; i < HW_SECTIONS_MAX; i++)
 		count += w->sections[i].size > 0;
 	count += (w->first_sample_ns > 0) + (w->build_ids.count > 0);
 	if (put_late(w, &late, w->position + count * sizeof(struct hw_file_section)))
 		goto out;
-	for (size_t i = 0; i < SECTIONS_MAX; i++) {
+	for (size_t i = 0; i < HW_SECTIONS_MAX; i++) {
 		if (!w->sections[i].size)
 			continue;
 		if (hw_bytes_put(&table, &w->sections[i], sizeof(w->sections[i])))
