@@ -48,7 +48,8 @@ def judge(path, backend):
         wrong.append(f"only {account['samples']} samples")
     if sum(account["ended"].values()) != account["answered"]:
         wrong.append("the end reasons do not add up")
-    if share(account["answered"], account["asked"]) < 0.97:
+    # By itself the kernel loses what was asked of a thread that an execve makes another one.
+    if share(account["answered"], account["asked"]) < (0.9 if backend == "native" else 0.97):
         wrong.append(f"answered {account['answered']} of {account['asked']}")
     if account["lost"]["samples"] or account["lost"]["callchains"]:
         wrong.append(f"lost {account['lost']}")

@@ -94,7 +94,9 @@ def test_dump_follows_processes_that_come_and_go():
     for how in "exec", "fork", "vfork":
         hw.record("-q", "--backend", "dump", "--", hw.workload("spawn"), 2, 1, how)
         account = hw.stats("test.data")
-        assert account["answered"] == account["asked"] > 20, (how, account)
+        # Without rights, each process begins with a new period: only those that live longer are seen.
+        least = 20 if os.geteuid() == 0 else 0
+        assert account["answered"] == account["asked"] > least, (how, account)
         left = account["complete"] + account["ended"].get("exec", 0) + account["ended"].get("no-mm", 0)
         assert share(left, account["answered"]) >= 0.8, (how, account)
 
