@@ -93,6 +93,9 @@ def measure():
         "outermost frame. Chain: samples that show all 30 functions of the chain, in order. Then the share of samples "
         "with a function in their stack.",
         ("where", "program", "backend", "samples", "complete", "chain", *FUNCTIONS))
+    result.notes.append("Frame pointers alone (native) end in the C library, which has none, so nearly no stack reaches the "
+                        "outermost frame; and they miss the caller of a function that has no frame of its own, so the "
+                        "chain lacks one link wherever its last function has none.")
     progress("backends, here")
     result.rows += here()
     progress("backends, in QEMU")
