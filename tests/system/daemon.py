@@ -41,10 +41,11 @@ class Daemon:
         assert self.process.poll() is None, self.lines()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(60)
+            status = self.process.wait(60)
+            assert failure or status == 0, (status, self.lines()[-2000:])  # a sanitizer's word, too
         self.log.close()
 
     def lines(self):
