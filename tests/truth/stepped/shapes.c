@@ -14,7 +14,11 @@
 
 #include "shapes.h"
 
+#ifdef __clang__
+#define SHAPE static __attribute__((noinline))
+#else
 #define SHAPE static __attribute__((noinline, noclone))
+#endif
 
 static volatile uint64_t sink;
 
