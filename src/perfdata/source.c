@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES (2u << 20)
-#define WINDOW_MAX   (1u << 20)
+#define BUFFER_BYTES (256u << 10)
+#define WINDOW_MAX   (128u << 10) /* a record is 64 KiB at most */
 
 static int open_input(const char *path)
 {

@@ -27,8 +27,8 @@ int hw_source_open(struct hw_source *source, const char *path, struct hw_error *
 void hw_source_close(struct hw_source *source);
 
 /*
- * size bytes (at most 1 MiB) at offset, valid until the next call; NULL where the source does not have them.
- * In a stream offset must not go down.
+ * size bytes (at most 128 KiB) at offset, valid until the next call; NULL where the source does not have
+ * them. In a stream offset must not go down.
  */
 const void *hw_source_window(struct hw_source *source, uint64_t offset, size_t size);
 
