@@ -79,7 +79,7 @@ def report(name, out, backends):
     print(f"  {passed} checks passed, {sum(line.startswith('FAILED') for line in failed)} failed")
     for line in failed:
         print("    " + line)
-    failures += len(failed)
+    failures += sum(line.startswith("FAILED") for line in failed)
     print(f"  {'backend':8} {'workload':16} {'samples':>8} {'answered':>9} {'complete':>9}  what was wrong")
     for backend in backends:
         for path in sorted(glob.glob(os.path.join(out, f"{backend}-*.json"))):
