@@ -20,7 +20,7 @@ struct hw_reader {
 	struct hw_file_header header;
 	struct hw_attributes attributes;
 	struct hw_features features;
-	struct hw_early_header early; /* features 0: none */
+	uint64_t early_features; /* bits; 0: none */
 	struct hw_file_section early_sections[64];
 	uint64_t at, end;  /* of the records; end may be past a truncated file's */
 	uint64_t last;     /* offset of the record returned last */
@@ -56,9 +56,9 @@ static void read_feature(struct hw_reader *reader, unsigned int feature,
 static bool is_as_early(const struct hw_reader *reader, unsigned int feature,
                         const struct hw_file_section *section)
 {
-	if (!reader->early.features)
+	if (!reader->early_features)
 		return true;
-	if (feature < 64 && reader->early.features >> feature & 1)
+	if (feature < 64 && reader->early_features >> feature & 1)
 		return !memcmp(section, &reader->early_sections[feature], sizeof(*section));
 	return feature == HW_FEATURE_BUILD_ID || feature == HW_FEATURE_SAMPLE_TIME;
 }
@@ -68,7 +68,7 @@ static void read_features(struct hw_reader *reader)
 {
 	const struct hw_file_section *data = &reader->header.data;
 	uint64_t table = data->offset + data->size, end = 0;
-	bool right = !(reader->early.features & ~reader->header.features[0]);
+	bool right = !(reader->early_features & ~reader->header.features[0]);
 
 	if (!data->size || table < data->offset || table > reader->source.file_bytes)
 		return;
@@ -109,18 +109,19 @@ static void check_attributes(struct hw_reader *reader)
 static void find_early_features(struct hw_reader *reader)
 {
 	uint64_t at = reader->header.attrs.offset + reader->header.attrs.size;
-	struct hw_early_header *early = &reader->early;
+	struct hw_early_header early;
 
-	if (at < reader->header.attrs.offset || !hw_source_copy(&reader->source, early, sizeof(*early), at) ||
-	    early->magic != HW_EARLY_MAGIC)
-		early->features = 0;
-	at += sizeof(*early);
+	if (at < reader->header.attrs.offset || !hw_source_copy(&reader->source, &early, sizeof(early), at) ||
+	    early.magic != HW_EARLY_MAGIC)
+		return;
+	reader->early_features = early.features;
+	at += sizeof(early);
 	for (unsigned int feature = 0; feature < 64; feature++) {
-		if (!(early->features >> feature & 1))
+		if (!(reader->early_features >> feature & 1))
 			continue;
 		if (!hw_source_copy(&reader->source, &reader->early_sections[feature],
 		                    sizeof(struct hw_file_section), at))
-			early->features &= ~(1ull << feature);
+			reader->early_features &= ~(1ull << feature);
 		at += sizeof(struct hw_file_section);
 	}
 }
@@ -129,7 +130,7 @@ static void find_early_features(struct hw_reader *reader)
 static void read_early_features(struct hw_reader *reader)
 {
 	for (unsigned int feature = 0; feature < 64; feature++)
-		if (reader->early.features >> feature & 1)
+		if (reader->early_features >> feature & 1)
 			read_feature(reader, feature, &reader->early_sections[feature]);
 }
 
