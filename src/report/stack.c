@@ -26,6 +26,8 @@ void hw_stacks_free(struct hw_stacks *stacks)
 	array_free(&stacks->locations);
 	array_free(&stacks->lines);
 	hw_index_free(&stacks->by_location);
+	array_free(&stacks->mappings);
+	hw_index_free(&stacks->by_mapping);
 	array_free(&stacks->paths);
 	array_free(&stacks->stacks);
 	hw_timeline_free(&stacks->timeline);
@@ -90,6 +92,32 @@ static int add_lines(struct hw_stacks *stacks, struct hw_location *location, uin
 	return 0;
 }
 
+static bool same_mapping(const struct hw_process_event *a, const struct hw_process_event *b)
+{
+	return a->start == b->start && a->length == b->length && a->offset == b->offset &&
+	       a->kernel == b->kernel && a->inode == b->inode && a->build_id_size == b->build_id_size &&
+	       !memcmp(a->build_id, b->build_id, sizeof(a->build_id)) && !strcmp(a->name, b->name);
+}
+
+/* The first mapping of the same file at the same place: programs that run often have one each time. 0 or
+ * -ENOMEM. */
+static int find_mapping(struct hw_stacks *stacks, const struct hw_process_event **mapping)
+{
+	const uint64_t key[] = {(*mapping)->start, (*mapping)->offset, (*mapping)->inode};
+	uint64_t hash = hw_index_hash(key, sizeof(key));
+
+	hw_index_for_each_candidate(&stacks->by_mapping, hash, probe, position)
+	{
+		if (same_mapping(stacks->mappings.items[position], *mapping)) {
+			*mapping = stacks->mappings.items[position];
+			return 0;
+		}
+	}
+	if (array_push(&stacks->mappings, *mapping))
+		return -ENOMEM;
+	return hw_index_add(&stacks->by_mapping, hash, (uint32_t)stacks->mappings.count - 1);
+}
+
 /* The location id of an address that the symbolizer has named frame. */
 static int intern_location(struct hw_stacks *stacks, uint32_t pid, uint64_t address, bool kernel,
                            uint32_t frame, uint32_t *id)
@@ -99,7 +127,11 @@ static int intern_location(struct hw_stacks *stacks, uint32_t pid, uint64_t addr
 	    .address = address,
 	    .frame = frame,
 	};
-	uint64_t hash = hw_index_hash(&location, offsetof(struct hw_location, first_line));
+	uint64_t hash;
+
+	if (location.mapping && find_mapping(stacks, &location.mapping))
+		return -ENOMEM;
+	hash = hw_index_hash(&location, offsetof(struct hw_location, first_line));
 
 	hw_index_for_each_candidate(&stacks->by_location, hash, probe, position)
 	{

@@ -73,6 +73,8 @@ struct hw_stacks {
 	array_of(struct hw_location) locations;
 	array_of(struct hw_location_line) lines;
 	struct hw_index by_location;
+	array_of(const struct hw_process_event *) mappings; /* one of all that say the same */
+	struct hw_index by_mapping;
 	array_of(struct hw_path) paths;
 	array_of(struct hw_stack) stacks;
 	struct hw_index by_content, by_pair;
