@@ -51,20 +51,20 @@ static int split_callchain(struct hw_recording *recording, struct hw_sample *sam
 /* A sample with registers and a stack copy asked for its user stack too: it is walked here (stacks.c). */
 static void set_state(struct hw_sample *sample, const struct hw_decoded *d, unsigned int refusal)
 {
-	if (sample->cookie)
+	bool copied = d->has_stack && d->regs && !sample->user_stack;
+
+	if (copied && !refusal && d->regs_abi != PERF_SAMPLE_REGS_ABI_64)
+		refusal = HW_REFUSE_COMPAT;
+	if (sample->cookie) {
 		sample->state = HW_SAMPLE_UNANSWERED;
-	else if (refusal && refusal < HW_REFUSAL_COUNT)
+	} else if (refusal && refusal < HW_REFUSAL_COUNT) {
 		sample->state = HW_SAMPLE_REFUSED;
-	else if (sample->user_stack)
+		sample->refusal = (uint8_t)refusal;
+	} else if (sample->user_stack) {
 		sample->state = HW_SAMPLE_DIRECT;
-	else if (d->has_stack && d->regs && d->regs_abi == PERF_SAMPLE_REGS_ABI_64)
-		sample->state = HW_SAMPLE_ANSWERED;
-	else if (d->has_stack && d->regs)
-		sample->state = HW_SAMPLE_REFUSED;
-	else
-		sample->state = HW_SAMPLE_KERNEL_ONLY;
-	if (sample->state == HW_SAMPLE_REFUSED)
-		sample->refusal = refusal ? (uint8_t)refusal : HW_REFUSE_COMPAT;
+	} else {
+		sample->state = copied ? HW_SAMPLE_ANSWERED : HW_SAMPLE_KERNEL_ONLY;
+	}
 }
 
 static int add_sample(struct hw_recording *recording, const struct perf_event_header *record,
