@@ -82,6 +82,9 @@ def relocated_features(data, at, features, to):
     sections = [struct.unpack_from("<2Q", data, at + 16 * i) for i in range(count)]
     table, bodies, offset = b"", b"", to + 16 * count
     for start, size in sections:
+        if start < at:  # before the records, where it stays
+            table += struct.pack("<2Q", start, size)
+            continue
         table += struct.pack("<2Q", offset + len(bodies), size)
         bodies += data[start : start + size]
     return table + bodies
