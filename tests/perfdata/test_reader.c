@@ -366,8 +366,8 @@ static void every_field_of_a_sample_is_stepped_over(void **state)
 	assert_int_equal(d.regs[1], 0x5);
 	assert_int_equal(d.stack_size, 8);
 	assert_int_equal(*(const uint64_t *)d.stack, 0x5151);
-	for (uint16_t size = 8; size < sizeof(words) - 16; size += 8) { /* cut anywhere before the last two */
-		header.size = size;
+	for (size_t size = 8; size < sizeof(words) - 16; size += 8) { /* cut anywhere before the last two */
+		header.size = (uint16_t)size;
 		memcpy(record, &header, sizeof(header));
 		assert_int_equal(hw_decode_sample(&attr, (const struct perf_event_header *)record, &d), -22);
 	}
