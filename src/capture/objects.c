@@ -226,7 +226,7 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_sessions_op
 		bpf_map__set_max_entries(bpf_object__find_map_by_name(side->object, "slots"),
 		                         (uint32_t)options->task_slots);
 	r = bpf_object__load(side->object);
-	if (r == -EPERM || r == -EACCES)
+	if (r == -EPERM) /* -EACCES is the verifier's */
 		return hw_fail(err, -EPERM,
 		               "no right to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON");
 	if (r)
