@@ -22,6 +22,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "walk/landlock.h"
+
 #define NOBODY          65534
 #define CAPABILITY_MAX  63
 #define KEPT            3
@@ -71,6 +73,7 @@ int hw_sandbox_drop_rights(int keep)
 	keep = close_others(keep);
 	setsid();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	hw_landlock_forbid_all();
 	setrlimit(RLIMIT_CORE, &zero);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	for (unsigned long capability = 0; capability <= CAPABILITY_MAX; capability++)

@@ -7,7 +7,8 @@
 
 /*
  * For good and as far as the kernel lets us: all capabilities, the user (root becomes nobody), core dumps,
- * gaining rights by exec, being traced; every file descriptor but keep, and the terminal. Returns the number
+ * gaining rights by exec, being traced; files and network (Landlock); every file descriptor but keep, and the
+ * terminal. Returns the number
  * that keep has afterwards.
  */
 int hw_sandbox_drop_rights(int keep);
