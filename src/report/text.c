@@ -121,12 +121,29 @@ size_t hw_text_print(FILE *out, const char *text, size_t columns, int ascii)
 	return written + dots + print_up_to(out, &text, tail);
 }
 
+/* How many bytes at the start of text are printed as they stand: nearly all of nearly every name. */
+static size_t plain_bytes(const char *text, const char *avoid)
+{
+	size_t size = 0;
+
+	while (text[size] >= 0x20 && text[size] < 0x7f && !(avoid && strchr(avoid, text[size])))
+		size++;
+	return size;
+}
+
 void hw_text_print_all(FILE *out, const char *text, const char *avoid)
 {
 	char piece[HW_TEXT_PIECE];
+	size_t plain;
 
-	while (hw_text_next(&text, piece))
+	do {
+		plain = plain_bytes(text, avoid);
+		fwrite_unlocked(text, 1, plain, out);
+		text += plain;
+		if (!hw_text_next(&text, piece))
+			return;
 		fputs(avoid && strchr(avoid, piece[0]) && !piece[1] ? ":" : piece, out);
+	} while (*text);
 }
 
 void hw_text_print_json(FILE *out, const char *text, size_t max_bytes)
