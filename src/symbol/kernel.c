@@ -89,6 +89,9 @@ static int take_line(struct hw_kernel *kernel, const struct line *line, struct h
 		return 0;
 	if (line->module && take_module(kernel, line, strings))
 		return -ENOMEM;
+	/* A BPF program that is loaded now says nothing of what was there then; recordings tell of theirs. */
+	if (line->module && line->module_length == 5 && !memcmp(line->module, "[bpf]", 5))
+		return hw_collector_add_end(collector, line->address);
 	return hw_collector_add_name(collector, line->address, 0, line->name, line->name_length, quality);
 }
 

@@ -156,6 +156,8 @@ static void kallsyms_names_functions_and_their_modules(void **state)
 	assert_string_equal(hw_kernel_file(&kernel, 0xffffffffc0000081), "[one]");
 	assert_string_equal(hw_kernel_file(&kernel, 0xffffffffc0100001), "[two]");
 	assert_string_equal(hw_kernel_file(&kernel, 0xffffffffc0200001), "[bpf]");
+	assert_string_equal(name_at(&kernel.symtab, 0xffffffffc0200001),
+	                    ""); /* today's program, not that one */
 	hw_kernel_clear(&kernel);
 	hw_strings_clear(&strings);
 }
