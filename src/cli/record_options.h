@@ -13,7 +13,7 @@ struct hw_record_options {
 	struct hw_capture_options capture; /* cache_directory is chosen later, if cache */
 	array_of(pid_t) pids;
 	const char *output;
-	double duration_s; /* 0: until told to stop */
+	double duration_s;     /* 0: until told to stop */
 	int compression_level; /* of zstd; 0: not compressed */
 	bool all, quiet, cache, standalone;
 	const char *socket; /* of the daemon; NULL: the usual one, if there is a daemon */

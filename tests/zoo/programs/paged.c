@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * paged [SECONDS [anonymous|file]]: a thread deep in calls on a stack of its own (anonymous memory or a mapped file)
- * whose older pages another thread sends out again and again (MADV_PAGEOUT): walking it takes real page-ins.
+ * paged [SECONDS [anonymous|file]]: a thread deep in calls on a stack of its own (anonymous memory or a
+ * mapped file) whose older pages another thread sends out again and again (MADV_PAGEOUT): walking it takes
+ * real page-ins.
  */
 #include <fcntl.h>
 #include <pthread.h>

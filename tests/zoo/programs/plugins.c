@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* A library that is loaded, called and unloaded in a loop; two copies take turns at about the same address. */
+/* A library that is loaded, called and unloaded in a loop; two copies take turns at about the same address.
+ */
 #include <dlfcn.h>
 
 #include "zoo.h"

@@ -16,8 +16,8 @@ STEP static void spawn_one(void)
 	pid_t child;
 	int status;
 
-	if (posix_spawn(&child, self, NULL, NULL, arguments, environment) || waitpid(child, &status, 0) != child ||
-	    status)
+	if (posix_spawn(&child, self, NULL, NULL, arguments, environment) ||
+	    waitpid(child, &status, 0) != child || status)
 		zoo_fail("posix_spawn");
 	__atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
 }

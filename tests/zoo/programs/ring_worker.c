@@ -26,10 +26,11 @@ static void ring_open(struct ring *ring)
 		zoo_fail("io_uring_setup");
 	ring->sq = mmap(NULL, ring->params.sq_off.array + ring->params.sq_entries * 4, PROT_READ | PROT_WRITE,
 	                MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
-	ring->cq = mmap(NULL, ring->params.cq_off.cqes + ring->params.cq_entries * sizeof(struct io_uring_cqe),
-	                PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_CQ_RING);
-	ring->entries = mmap(NULL, ring->params.sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE,
-	                     MAP_SHARED, ring->fd, IORING_OFF_SQES);
+	ring->cq =
+	    mmap(NULL, ring->params.cq_off.cqes + ring->params.cq_entries * sizeof(struct io_uring_cqe),
+	         PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_CQ_RING);
+	ring->entries = mmap(NULL, ring->params.sq_entries * sizeof(struct io_uring_sqe),
+	                     PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQES);
 	if (ring->sq == MAP_FAILED || ring->cq == MAP_FAILED || (void *)ring->entries == MAP_FAILED)
 		zoo_fail("mmap");
 }

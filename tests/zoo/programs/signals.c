@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* A handler on the alternate stack, in it a nested one, in that a third on a fault (SIGSEGV) that it leaves by siglongjmp. */
+/* A handler on the alternate stack, in it a nested one, in that a third on a fault (SIGSEGV) that it leaves
+ * by siglongjmp. */
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/time.h>
@@ -55,8 +56,9 @@ int main(int argc, char **argv)
 	stack_t other = {.ss_sp = malloc(1 << 18), .ss_size = 1 << 18};
 
 	zoo_begin(argc, argv);
-	if (sigaltstack(&other, NULL) || sigaction(SIGSEGV, &fault, NULL) || sigaction(SIGUSR1, &user, NULL) ||
-	    sigaction(SIGALRM, &timer, NULL) || setitimer(ITIMER_REAL, &every, NULL))
+	if (sigaltstack(&other, NULL) || sigaction(SIGSEGV, &fault, NULL) ||
+	    sigaction(SIGUSR1, &user, NULL) || sigaction(SIGALRM, &timer, NULL) ||
+	    setitimer(ITIMER_REAL, &every, NULL))
 		zoo_fail("signals");
 	work();
 	return handled ? 0 : 1;

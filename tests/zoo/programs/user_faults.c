@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * A stack whose older pages are answered for by userfaultfd. The walk must not wait for them: that could take for ever,
- * so it ends "may-block".
+ * A stack whose older pages are answered for by userfaultfd. The walk must not wait for them: that could take
+ * for ever, so it ends "may-block".
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
