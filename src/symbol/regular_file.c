@@ -33,17 +33,16 @@ static int name_in_root(const char *root, const char *path)
 
 int hw_open_regular(const char *root, const char *path, struct stat *st)
 {
-	int name = root ? name_in_root(root, path) : open(path, O_PATH | O_CLOEXEC), fd;
+	int name = root ? name_in_root(root, path) : open(path, O_PATH | O_CLOEXEC), fd = -1;
 	char link[32];
 
 	if (name < 0)
 		return root ? name : -errno;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", name);
-	if (fstat(name, st))
-		fd = -errno;
-	else if (!S_ISREG(st->st_mode))
-		fd = -ENOEXEC;
-	else if ((fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)) < 0)
+	errno = ENOEXEC;
+	if (!fstat(name, st) && S_ISREG(st->st_mode))
+		fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
 		fd = -errno;
 	close(name);
 	return fd;

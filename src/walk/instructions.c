@@ -70,7 +70,8 @@ static bool skip_operands(struct hw_encoded *in, uint8_t opcode, uint8_t encodin
 	case DW_CFA_GNU_args_size:
 		return skip_leb128(in, 1);
 	case DW_CFA_register:
-		return skip_register(in) && skip_register(in);
+		return skip_register(in) && /* NOLINT(misc-redundant-expression): it moves on */
+		       skip_register(in);
 	case DW_CFA_offset_extended:
 	case DW_CFA_def_cfa:
 	case DW_CFA_offset_extended_sf:

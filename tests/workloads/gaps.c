@@ -62,8 +62,11 @@ int main(int argc, char **argv)
 	chain_call(DEPTH, watch, 0);
 	qsort(gaps, count, sizeof(*gaps), by_length);
 	printf("gaps %llu", (unsigned long long)count);
-	for (int percent = 10; percent < 100 && count; percent += 10)
-		printf(" p%d %.0f", percent, gaps[count * (uint64_t)percent / 100] / per_ns);
+	for (unsigned int percent = 10; percent < 100 && count; percent += 10) {
+		uint64_t at = count * percent / 100;
+
+		printf(" p%u %.0f", percent, (double)gaps[at] / per_ns);
+	}
 	printf("\n");
 	free(gaps);
 	return 0;
