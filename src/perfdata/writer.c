@@ -406,12 +406,22 @@ static void tell_ratio(struct hw_writer *w)
 		write_at(w->fd, &ratio, sizeof(ratio), section->offset + HW_COMPRESSED_RATIO_AT, &done);
 }
 
+/* Readers, perf's too, take data.size 0 for a file that was not closed: something has to stand there. */
+static void fill_empty(struct hw_writer *w)
+{
+	const struct perf_event_header round = {.type = PERF_RECORD_FINISHED_ROUND, .size = sizeof(round)};
+
+	if (hw_writer_bytes(w) == w->header.data.offset)
+		hw_writer_append(w, &round, NULL);
+}
+
 int hw_writer_close(struct hw_writer *w, struct hw_error *err)
 {
 	int r, code;
 
 	if (!w)
 		return 0;
+	fill_empty(w);
 	hw_writer_flush(w, NULL);
 	tell_ratio(w);
 	r = write_features(w);

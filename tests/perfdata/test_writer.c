@@ -372,6 +372,23 @@ static void an_older_file_is_kept_and_the_new_one_is_private(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void a_file_without_records_was_closed_all_the_same(void **state)
+{
+	(void)state;
+	for (int level = 0; level < 2; level++) {
+		struct hw_writer_options *options = plain_options();
+		struct contents found;
+
+		options->compression_level = level;
+		assert_int_equal(hw_writer_close(open_writer("empty.data", options), NULL), 0);
+		found = look_into("empty.data");
+		assert_true(found.opened && found.ended_cleanly);
+		assert_string_equal(found.damage, "");
+		assert_int_equal(found.unread, 0);
+		assert_int_equal(found.samples, 0);
+	}
+}
+
 static void devices_are_written_to(void **state)
 {
 	struct hw_writer *writer = open_writer("/dev/null", plain_options());
@@ -482,6 +499,7 @@ int main(void)
 	    cmocka_unit_test(a_full_disk_leaves_whole_records_and_is_told_once_and_again),
 	    cmocka_unit_test(what_cannot_be_written_is_told_in_one_line),
 	    cmocka_unit_test(an_older_file_is_kept_and_the_new_one_is_private),
+	    cmocka_unit_test(a_file_without_records_was_closed_all_the_same),
 	    cmocka_unit_test(devices_are_written_to),
 	    cmocka_unit_test(records_that_are_none_are_refused),
 	    cmocka_unit_test(rounds_come_only_after_something_and_broken_promises_are_counted),
