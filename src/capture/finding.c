@@ -134,6 +134,13 @@ static void judge_bpf(const struct hw_probe *probe, struct hw_finding *finding)
 	int error = probe->map_error ? probe->map_error : probe->program_error;
 
 	finding->name = "BPF";
+	if (probe->own_pids) {
+		found(finding, HW_FINDING_MISSING,
+		      "in a PID namespace of its own: BPF knows processes by other numbers");
+		remedy(finding,
+		       "run outside of the container, or in one with the PIDs of the machine (--pid=host)");
+		return;
+	}
 	if (!error) {
 		found(finding, HW_FINDING_OK, "maps and programs load");
 		return;

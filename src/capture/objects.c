@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bpf/objects.h"
+#include "capture/probe.h"
 
 static char last_warning[400];
 
@@ -201,6 +202,11 @@ int hw_kernel_side_open(struct hw_kernel_side *side, const struct hw_sessions_op
 
 	memset(side, 0, sizeof(*side));
 	last_warning[0] = '\0';
+	if (hw_probe_own_pids())
+		return hw_fail(
+		    err, -EOPNOTSUPP,
+		    "in a PID namespace of its own BPF knows processes by other numbers: run outside of "
+		    "the container, or in one with the PIDs of the machine");
 	libbpf_set_print(keep_warning);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	r = libbpf_num_possible_cpus();

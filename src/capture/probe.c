@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -192,6 +193,14 @@ static bool shows_kernel_addresses(void)
 	return shown;
 }
 
+bool hw_probe_own_pids(void)
+{
+	const ino_t machines = 0xeffffffc; /* PROC_PID_INIT_INO of linux/proc_ns.h */
+	struct stat ours;
+
+	return !stat("/proc/self/ns/pid", &ours) && ours.st_ino != machines;
+}
+
 int hw_probe(struct hw_probe *probe)
 {
 	struct utsname name;
@@ -216,6 +225,7 @@ int hw_probe(struct hw_probe *probe)
 	probe->kptr_restrict = read_sysctl("/proc/sys/kernel/kptr_restrict");
 	probe->cycles_error = try_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
 	probe->clock_error = try_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK);
+	probe->own_pids = hw_probe_own_pids();
 	probe->kernel_symbols = shows_kernel_addresses();
 	probe->debug_files = access("/usr/lib/debug/.build-id", R_OK | X_OK) == 0;
 	return 0;

@@ -48,12 +48,19 @@ struct hw_probe {
 	int cycles_error; /* of a hardware cycles event on one CPU: 0 or -errno */
 	int clock_error;  /* of a cpu-clock event on one CPU: 0 or -errno */
 
+	bool own_pids;       /* we are in a PID namespace of our own */
 	bool kernel_symbols; /* /proc/kallsyms shows addresses */
 	bool debug_files;    /* /usr/lib/debug/.build-id exists */
 };
 
 /* Probe. Returns 0, or -ENOMEM. */
 int hw_probe(struct hw_probe *probe);
+
+/*
+ * Whether we are in a PID namespace of our own, as in most containers. Processes have other numbers there
+ * than those that BPF, or a daemon outside, knows them by.
+ */
+bool hw_probe_own_pids(void);
 
 /* The part of it that reads BTF, from the file at path: fills btf_error, kfunc and vma_iterator. */
 int hw_probe_btf(struct hw_probe *probe, const char *path);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "capture/backend.h"
+#include "capture/probe.h"
 #include "session/protocol.h"
 #include "session/shared_ring.h"
 #include "walk/fd_passing.h"
@@ -147,9 +148,15 @@ static void close_daemon(struct hw_capture *opened)
 int hw_daemon_open(const char *path, const struct hw_capture_options *options,
                    const struct hw_capture_sink *sink, struct hw_capture **result, struct hw_error *err)
 {
-	struct daemon_capture *c = calloc(1, sizeof(*c));
+	struct daemon_capture *c;
 	int r;
 
+	/* ENOENT: there is none for us */
+	if (hw_probe_own_pids())
+		return hw_fail(err, -ENOENT,
+		               "the homeward daemon knows processes by other numbers: this is a PID "
+		               "namespace of its own");
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return hw_fail(err, -ENOMEM, "out of memory");
 	c->capture.backend = &backend;

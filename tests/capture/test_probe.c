@@ -110,6 +110,11 @@ static void in_container(struct hw_probe *p)
 	p->map_error = p->program_error = -EPERM;
 }
 
+static void pids_of_its_own(struct hw_probe *p)
+{
+	p->own_pids = true;
+}
+
 static void no_events(struct hw_probe *p)
 {
 	p->cycles_error = p->clock_error = -ENOSYS;
@@ -125,6 +130,7 @@ static const struct fault faults[] = {
     {locked_down, -EOPNOTSUPP, "lockdown"},
     {bpf_blocked, -EOPNOTSUPP, "BPF map: Function not implemented"},
     {in_container, -EOPNOTSUPP, "outside of the container"},
+    {pids_of_its_own, -EOPNOTSUPP, "PID namespace"},
     {no_events, -EOPNOTSUPP, "no event can sample a CPU"},
 };
 

@@ -196,6 +196,15 @@ def test_ptrace_counts_cpu_time():
     assert spinning <= 220, spinning  # of some 100: never more than there was CPU time
 
 
+def test_in_a_pid_namespace_processes_are_not_mixed_up():
+    hw.need_root()
+    inside = "--pid", "--fork", "--mount-proc", hw.HOMEWARD, "record", "-q", "-o", "test.data"
+    line = hw.one_line(hw.run(*inside, "--backend", "bpf", "--", "true", program="unshare", status=1).stderr)
+    assert "PID namespace" in line, line
+    hw.run(*inside, "--", hw.workload("spin"), 1000, program="unshare")
+    assert any(stack[0] == "spin" for stack in hw.folded("test.data"))
+
+
 def test_the_backend_asked_for_is_taken_or_refused():
     assert "nonsense" in hw.run("record", "--backend", "nonsense", status=2).stderr
     line = hw.one_line(as_nobody("record", "-q", "--backend", "bpf", "--", "true", status=1).stderr)
