@@ -26,7 +26,7 @@ static const struct command commands[] = {
     {"flame", hw_cmd_flame, "a flame graph: one HTML page that needs nothing else"},
     {"script", hw_cmd_script, "every sample as text, in the layout of perf script"},
     {"stats", hw_cmd_stats, "the account of a recording in numbers, as text or JSON"},
-    {"export", hw_cmd_export, "write a recording for other tools: folded stacks"},
+    {"export", hw_cmd_export, "write a recording for other tools: folded, perf, pprof, speedscope, firefox"},
     {"doctor", hw_cmd_doctor, "what this machine allows, what is missing and how to get it"},
     {"daemon", hw_cmd_daemon, "record for others, who need no rights then: each stack is walked once"},
 };
