@@ -50,11 +50,14 @@ static const char *name_of(uint32_t type)
 	return NULL;
 }
 
-/* Text from a record, up to its end or size bytes, with nothing in it that a terminal would obey. */
+/*
+ * Text from a record, up to its end or size bytes, with nothing in it that a terminal would obey: C1 control
+ * characters hide beyond ASCII. The bytes stand above it in full.
+ */
 static void print_text(FILE *out, const char *text, size_t size)
 {
 	for (size_t i = 0; i < size && text[i]; i++)
-		fputc((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i], out);
+		fputc(text[i] < ' ' || text[i] > '~' ? '?' : text[i], out);
 }
 
 static void print_bytes(FILE *out, const struct perf_event_header *record)

@@ -300,5 +300,14 @@ def test_processes_that_come_and_go_are_answered():
         assert account["lost"] == {"samples": 0, "callchains": 0}, (how, account)
 
 
+
+def test_no_name_reaches_the_terminal_as_an_escape():
+    hw.need_root()
+    script = 'printf "\\302\\23331m\\377" >/proc/$$/comm; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'
+    hw.record("-q", "--", "sh", "-c", script)
+    for how in ("script",), ("script", "-D"), ("report",), ("stats",):
+        text = hw.run(*how, "-i", "test.data", encoding="latin-1", env={**os.environ, "LC_ALL": "C"}).stdout
+        assert "\302\233" not in text and "\033" not in text and "\377" not in text, how
+
 if __name__ == "__main__":
     hw.main(globals())
