@@ -137,8 +137,10 @@ struct hw_output {
 
 /* Write to standard output, through $PAGER if it is a terminal and pager is wanted. */
 void hw_output_stdout(struct hw_output *output, const char *who, bool pager);
-/* Write a file ("-": standard output). HW_EXIT_OK or HW_EXIT_FAILURE, after saying why. */
-int hw_output_file(struct hw_output *output, const char *who, const char *path);
+/* HW_EXIT_FAILURE, after saying so, if the output is the recording itself. */
+int hw_refuse_own_input(const char *who, const char *path, const char *input);
+/* Write a file ("-": standard output) that is not input. HW_EXIT_OK or HW_EXIT_FAILURE, after saying why. */
+int hw_output_file(struct hw_output *output, const char *who, const char *path, const char *input);
 /* Flush, close, wait for the pager. HW_EXIT_FAILURE, after saying why, if something was not written. */
 int hw_output_close(struct hw_output *output);
 

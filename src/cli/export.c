@@ -124,7 +124,7 @@ static int write_with(struct export *export, unsigned details, write_profile *wr
 
 	code = hw_profile_build_with(&profile, export->input.recording, export->input.symbolizer,
 	                             &export->input.filter, details, &err);
-	if (!code && hw_output_file(&output, export->input.who, export->output)) {
+	if (!code && hw_output_file(&output, export->input.who, export->output, export->input.path)) {
 		hw_profile_free(&profile);
 		return HW_EXIT_FAILURE;
 	}
@@ -161,6 +161,8 @@ static int write_perf_file(struct export *export, const char *path)
 	struct hw_export_perf_result result;
 	struct hw_error err = {.text = "out of memory"};
 
+	if (hw_refuse_own_input(export->input.who, path, export->input.path))
+		return HW_EXIT_FAILURE;
 	if (hw_export_perf(path, export->input.recording, export->input.symbolizer, &export->input.filter,
 	                   &result, &err))
 		return hw_complain(export->input.who, "%s", err.text);

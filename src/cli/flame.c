@@ -97,7 +97,7 @@ static int write_page(struct flame *flame, const struct hw_profile *profile)
 	struct hw_output output;
 	int code, written;
 
-	if (hw_output_file(&output, flame->input.who, flame->output))
+	if (hw_output_file(&output, flame->input.who, flame->output, flame->input.path))
 		return HW_EXIT_FAILURE;
 	code = hw_flame_write(output.stream, profile, &flame->page, &err);
 	written = hw_output_close(&output);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,8 +99,20 @@ void hw_output_stdout(struct hw_output *output, const char *who, bool pager)
 		start_pager(output, command);
 }
 
-int hw_output_file(struct hw_output *output, const char *who, const char *path)
+int hw_refuse_own_input(const char *who, const char *path, const char *input)
 {
+	struct stat out, in;
+
+	if (!strcmp(path, "-") || !strcmp(input, "-") || stat(path, &out) || stat(input, &in) ||
+	    out.st_dev != in.st_dev || out.st_ino != in.st_ino || !S_ISREG(in.st_mode))
+		return HW_EXIT_OK;
+	return hw_complain(who, "%s is the recording that is read: choose another output", path);
+}
+
+int hw_output_file(struct hw_output *output, const char *who, const char *path, const char *input)
+{
+	if (hw_refuse_own_input(who, path, input))
+		return HW_EXIT_FAILURE;
 	if (!strcmp(path, "-")) {
 		hw_output_stdout(output, who, false);
 		return HW_EXIT_OK;

@@ -46,7 +46,7 @@ static const char usage[] =
 
 static int usage_error(const char *what, const char *value)
 {
-	fprintf(stderr, "homeward record: %s '%s'; see homeward record --help\n", what, value);
+	hw_complain("homeward record", "%s '%s'; see homeward record --help", what, value);
 	return HW_EXIT_USAGE;
 }
 
@@ -120,7 +120,7 @@ static int choose_event(struct hw_record_options *options, const char *name)
 	struct hw_error err;
 
 	if (hw_event_find(name, &kind, &err)) {
-		fprintf(stderr, "homeward record: %s\n", err.text);
+		hw_complain("homeward record", "%s", err.text);
 		return HW_EXIT_USAGE;
 	}
 	options->capture.event = name;
@@ -280,6 +280,8 @@ int hw_record_parse(struct hw_record_options *options, int argc, char **argv)
 	}
 	if (argv[optind])
 		options->command = argv + optind;
+	if (options->all && options->pids.count)
+		return usage_error("the whole machine (-a) or some processes (-p), not both:", "-a -p");
 	options->capture.filter = !options->all && (options->pids.count || options->command);
 	return 0;
 }

@@ -30,7 +30,8 @@ def test_unknown_options_and_values_are_usage_errors():
         (["-F", "0"], "0"), (["-F", "fast"], "fast"), (["-c", "-5"], "-5"), (["-d", "soon"], "soon"),
         (["-p", "1,x"], "x"), (["--walk", "never"], "never"), (["--table-memory", "12Q"], "12Q"),
         (["-e", "nonsense"], "nonsense"), (["-o", "-"], "pipe"), (["--frobnicate"], "--frobnicate"),
-        (["-X"], "-X"), (["-F"], "-F"), (["--quiet=3"], "--quiet=3"),
+        (["-X"], "-X"), (["-F"], "-F"), (["--quiet=3"], "--quiet=3"), (["-a", "-p", "1"], "-p"),
+        (["-e", "a\x1b[31m"], "a\\x1b[31m"),
     ):
         line = hw.one_line(hw.run("record", *arguments, status=2).stderr)
         assert line.startswith("homeward record: ") and told in line, (arguments, line)

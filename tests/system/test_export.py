@@ -246,5 +246,15 @@ def test_an_unknown_format_and_a_file_that_cannot_be_written_are_said_in_one_lin
         assert "/nowhere/at/all" in hw.one_line(done.stderr)
 
 
+def test_the_recording_itself_is_never_the_output():
+    hw.need_recording()
+    hw.record("-q", "-d", 1, "--", hw.workload("deep"), 10, 1, 1, output="kept.data")
+    before = open("kept.data", "rb").read()
+    for command in (["export", "--to", "pprof"], ["export", "--to", "folded"], ["export", "--to", "perf"], ["flame"]):
+        done = hw.run(*command, "-i", "kept.data", "-o", "./kept.data", status=1)
+        assert "another output" in hw.one_line(done.stderr), done.stderr
+        assert open("kept.data", "rb").read() == before, command
+
+
 if __name__ == "__main__":
     hw.main(globals())
