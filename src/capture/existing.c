@@ -134,60 +134,89 @@ static int emit_bpf(struct existing *e, uint64_t start, uint64_t end, const char
 	                  hw_build_ksymbol(e->buffer, sizeof(e->buffer), &id, start, (uint32_t)length, name));
 }
 
-/* BPF programs are gone before a recording is read. Their symbols stand together, by address or backwards. */
-static int existing_bpf(struct existing *e)
+/* What /proc/kallsyms says of the kernel and of BPF programs, read once: it has hundreds of thousands of
+ * lines. */
+struct kernel_symbols {
+	uint64_t text, end;
+	array_of(struct bpf_symbol) bpf;
+};
+
+static bool ends_with(const char *line, size_t length, const char *end)
 {
-	array_of(struct bpf_symbol) symbols = {0};
+	size_t size = strlen(end);
+
+	return length >= size && !memcmp(line + length - size, end, size);
+}
+
+static void take_symbol(struct kernel_symbols *symbols, const char *line)
+{
+	size_t length = strlen(line);
 	struct bpf_symbol symbol;
-	char line[1024], module[64];
+
+	if (ends_with(line, length, " _text\n"))
+		symbols->text = strtoull(line, NULL, 16);
+	else if (ends_with(line, length, " _etext\n"))
+		symbols->end = strtoull(line, NULL, 16);
+	else if (ends_with(line, length, "\t[bpf]\n") &&
+	         sscanf(line, "%" SCNx64 " %*c %255s", &symbol.start, symbol.name) == 2)
+		array_push(&symbols->bpf, symbol);
+}
+
+static void read_kernel_symbols(struct kernel_symbols *symbols)
+{
 	FILE *file = fopen("/proc/kallsyms", "re");
-	int r = 0;
+	char line[1024];
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%" SCNx64 " %*c %255s %63s", &symbol.start, symbol.name, module) == 3 &&
-		    !strcmp(module, "[bpf]") && array_push(&symbols, symbol))
-			break;
+		take_symbol(symbols, line);
 	if (file)
 		fclose(file);
-	if (symbols.count)
-		qsort(symbols.items, symbols.count, sizeof(symbol), by_start);
-	for (size_t i = 0; i < symbols.count && !r; i++)
-		r = emit_bpf(e, symbols.items[i].start,
-		             i + 1 < symbols.count ? symbols.items[i + 1].start : 0, symbols.items[i].name);
-	array_free(&symbols);
+}
+
+/* BPF programs are gone before a recording is read. Their symbols stand together, by address or backwards. */
+static int existing_bpf(struct existing *e, struct kernel_symbols *symbols)
+{
+	int r = 0;
+
+	if (symbols->bpf.count)
+		qsort(symbols->bpf.items, symbols->bpf.count, sizeof(struct bpf_symbol), by_start);
+	for (size_t i = 0; i < symbols->bpf.count && !r; i++)
+		r = emit_bpf(e, symbols->bpf.items[i].start,
+		             i + 1 < symbols->bpf.count ? symbols->bpf.items[i + 1].start : 0,
+		             symbols->bpf.items[i].name);
 	return r;
 }
 
-static int existing_kernel(struct existing *e)
+static int existing_text(struct existing *e, const struct kernel_symbols *symbols)
 {
 	struct hw_record_mmap map = {.pid = (uint32_t)-1,
 	                             .tid = 0,
 	                             .cpumode = PERF_RECORD_MISC_KERNEL,
 	                             .protection = PROT_EXEC,
 	                             .name = "[kernel.kallsyms]_text"};
-	uint64_t text = 0, end = 0;
 	uint8_t build_id[20];
-	char line[512];
-	FILE *symbols = fopen("/proc/kallsyms", "re");
 
-	while (symbols && fgets(line, sizeof(line), symbols) && !(text && end)) {
-		const char *name = strrchr(line, ' ');
-
-		if (name && !strcmp(name, " _text\n"))
-			text = strtoull(line, NULL, 16);
-		if (name && !strcmp(name, " _etext\n"))
-			end = strtoull(line, NULL, 16);
-	}
-	if (symbols)
-		fclose(symbols);
-	if (!text || end <= text)
+	if (!symbols->text || symbols->end <= symbols->text)
 		return 0;
-	map.start = text;
-	map.length = end - text;
-	map.offset = text;
+	map.start = symbols->text;
+	map.length = symbols->end - symbols->text;
+	map.offset = symbols->text;
 	map.build_id_size = (uint8_t)hw_kernel_build_id(build_id);
 	map.build_id = build_id;
 	return emit_built(e, hw_build_mmap(e->buffer, sizeof(e->buffer), &map));
+}
+
+static int existing_kernel(struct existing *e)
+{
+	struct kernel_symbols symbols = {0};
+	int r;
+
+	read_kernel_symbols(&symbols);
+	r = existing_text(e, &symbols);
+	if (!r)
+		r = existing_bpf(e, &symbols);
+	array_free(&symbols.bpf);
+	return r;
 }
 
 int hw_existing_process(uint32_t pid, hw_emit emit, void *context, struct hw_error *err)
@@ -227,8 +256,6 @@ int hw_existing(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_i
 	e->build_id_context = build_id_context;
 	e->err = err;
 	r = existing_kernel(e);
-	if (!r)
-		r = existing_bpf(e);
 	while (!r && (entry = readdir(proc))) {
 		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
 

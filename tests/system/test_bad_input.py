@@ -109,7 +109,8 @@ def test_a_full_disk_ends_the_recording_and_keeps_what_is_there():
     script = ('mount -t tmpfs -o size=3m none small && "$@" record -a -q -F 20000 -d 20 -o small/full.data;'
               'status=$?; cp small/full.data kept.data; exit $status')
     begun = time.monotonic()
-    done = hw.run("-m", "sh", "-c", script, "sh", hw.HOMEWARD, program="unshare", status=1)
+    with hw.Background([hw.workload("deep"), 30, os.cpu_count(), 60]):
+        done = hw.run("-m", "sh", "-c", script, "sh", hw.HOMEWARD, program="unshare", status=1)
     assert time.monotonic() - begun < 15, "did not stop"
     line = hw.one_line(done.stderr)
     assert "small/full.data" in line and "No space left" in line, line
@@ -135,7 +136,8 @@ def test_a_file_size_limit_ends_the_recording_and_keeps_what_is_there():
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000000, 3000000))
 
-    line = fails("-a", "-F", 20000, "-d", 20, "-o", "limited.data", preexec_fn=limit)
+    with hw.Background([hw.workload("deep"), 30, os.cpu_count(), 60]):
+        line = fails("-a", "-F", 20000, "-d", 20, "-o", "limited.data", preexec_fn=limit)
     assert "limited.data" in line, line
     assert hw.stats("limited.data")["samples"] > 100
 
