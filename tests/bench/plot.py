@@ -16,8 +16,8 @@ text { fill: #ddd } .unit { fill: #999 } .bar { fill: #56708c } .range { stroke:
 
 def one(plot, top):
     scale = (WIDTH - LABELS - 110) / max(max(high for *_, high in plot.bars), 1e-9)
-    lines = [f'<text class="title" x="{MARGIN}" y="{top}">{escape(plot.title)}</text>',
-             f'<text class="unit" x="{LABELS}" y="{top}">{escape(plot.unit)}: median, least and most</text>']
+    lines = [f'<text x="{MARGIN}" y="{top}"><tspan class="title">{escape(plot.title)}</tspan> '
+             f'<tspan class="unit">· {escape(plot.unit)}: median, least and most</tspan></text>']
     y = top + 10
     lines.append(f'<line class="axis" x1="{LABELS}" x2="{LABELS}" y1="{y}" y2="{y + ROW * len(plot.bars)}"/>')
     for label, _, middle, low, high in plot.bars:
