@@ -33,7 +33,7 @@ static void run_child(char **command, int go, int result)
 static int cannot_run(struct hw_child *child, int error, struct hw_error *err)
 {
 	child->failure = error == ENOENT ? 127 : 126;
-	return hw_fail(err, -error, "cannot run %s: %s", child->name,
+	return hw_fail(err, -error, "cannot run '%s': %s", child->name,
 	               error == ENOENT ? "no such command" : strerror(error));
 }
 

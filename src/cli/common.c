@@ -24,17 +24,6 @@ int hw_complain(const char *who, const char *format, ...)
 	return HW_EXIT_FAILURE;
 }
 
-int hw_parse_number(const char *who, const char *option, const char *text, double most, double *number)
-{
-	char *end;
-
-	*number = strtod(text, &end);
-	if (end != text && !*end && *number >= 0 && *number <= most)
-		return 0;
-	hw_complain(who, "%s wants a number from 0 to %g, not '%s'", option, most, text);
-	return HW_EXIT_USAGE;
-}
-
 static int usage(int code, const struct hw_input *input, const struct hw_error *err)
 {
 	if (!code)
@@ -116,6 +105,10 @@ int hw_input_arguments(struct hw_input *input, int argc, char **argv)
 	}
 	if (optind < argc)
 		input->path = argv[optind];
+	if (input->path && !*input->path) {
+		hw_complain(input->who, "the name of the recording is empty; see %s --help", input->who);
+		return HW_EXIT_USAGE;
+	}
 	return 0;
 }
 

@@ -5,9 +5,9 @@
 #ifndef HW_CLI_COMMON_H
 #define HW_CLI_COMMON_H
 
-#include <getopt.h>
 #include <stdio.h>
 
+#include "cli/options.h"
 #include "merge/recording.h"
 #include "report/filter.h"
 #include "report/print.h"
@@ -101,7 +101,7 @@ enum hw_common_option {
 
 /*
  * Take a common option: 0 taken, HW_EXIT_USAGE after having said why not. 'h' and what is not common are
- * the caller's ('?', too: getopt has said what is wrong).
+ * the caller's ('?', too: hw_next_option() has said what is wrong).
  */
 int hw_input_option(struct hw_input *input, int option, const char *value);
 
@@ -117,9 +117,6 @@ void hw_input_close(struct hw_input *input);
 
 /* One line on standard error: "homeward report: …". Returns HW_EXIT_FAILURE. */
 int hw_complain(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* A number ≥ 0 of an option. 0 or HW_EXIT_USAGE, after saying why. */
-int hw_parse_number(const char *who, const char *option, const char *text, double most, double *number);
 
 enum hw_color { HW_COLOR_AUTO, HW_COLOR_ALWAYS, HW_COLOR_NEVER };
 /* "auto", "always" or "never". 0 or HW_EXIT_USAGE, after saying why. */

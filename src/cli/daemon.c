@@ -87,17 +87,8 @@ static int parse_walk(struct hw_server_options *options, const char *how)
 	options->capture.deferred_only = !strcmp(how, "deferred");
 	if (options->capture.deferred_only || !strcmp(how, "auto"))
 		return 0;
-	fprintf(stderr, WHO ": not a way to walk: '%s'; see homeward daemon --help\n", how);
+	hw_complain(WHO, "not a way to walk: '%s'; see " WHO " --help", how);
 	return HW_EXIT_USAGE;
-}
-
-static int parse_count(const char *option, double most, uint64_t *value)
-{
-	double number = 0;
-	int r = hw_parse_number(WHO, option, optarg, most, &number);
-
-	*value = (uint64_t)number;
-	return r;
 }
 
 static int parse_option(struct hw_server_options *options, int option)
@@ -113,18 +104,18 @@ static int parse_option(struct hw_server_options *options, int option)
 		options->group = optarg;
 		break;
 	case OPT_MAX_SESSIONS:
-		r = parse_count("--max-sessions", 63, &value);
+		r = hw_parse_count(WHO, "--max-sessions", optarg, 63, &value);
 		options->limits.sessions_per_user = (unsigned)value;
 		break;
 	case OPT_MAX_RATE:
-		r = parse_count("--max-rate", 100000, &options->limits.rate_per_user_hz);
+		r = hw_parse_count(WHO, "--max-rate", optarg, 100000, &options->limits.rate_per_user_hz);
 		break;
 	case OPT_MAX_MEMORY:
-		r = parse_count("--max-memory", 65536, &value);
+		r = hw_parse_count(WHO, "--max-memory", optarg, 65536, &value);
 		options->limits.ring_bytes_per_user = value << 20;
 		break;
 	case OPT_TABLE_MEMORY:
-		r = parse_count("--table-memory", 65536, &value);
+		r = hw_parse_count(WHO, "--table-memory", optarg, 65536, &value);
 		options->capture.table_memory_bytes = value << 20;
 		break;
 	case OPT_WALK:
@@ -138,7 +129,6 @@ static int parse_option(struct hw_server_options *options, int option)
 		r = -1;
 		break;
 	default:
-		fputs(WHO ": see homeward daemon --help\n", stderr);
 		r = HW_EXIT_USAGE;
 	}
 	return r;
@@ -149,11 +139,11 @@ static int parse(struct hw_server_options *options, int argc, char **argv)
 {
 	int option, r = 0;
 
-	optind = 1;
-	while (!r && (option = getopt_long(argc, argv, "+h", long_options, NULL)) != -1)
+	optind = 0;
+	while (!r && (option = hw_next_option(WHO, argc, argv, "+:h", long_options)) != -1)
 		r = parse_option(options, option);
 	if (!r && argv[optind]) {
-		fprintf(stderr, WHO ": '%s' is one too many; see homeward daemon --help\n", argv[optind]);
+		hw_complain(WHO, "unexpected argument '%s'; see " WHO " --help", argv[optind]);
 		r = HW_EXIT_USAGE;
 	}
 	return r;

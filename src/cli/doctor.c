@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* homeward doctor: what this machine allows, what is missing for recording, and how to get it. */
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +8,9 @@
 #include "capture/capture.h"
 #include "capture/probe.h"
 #include "cli/cli.h"
+#include "cli/common.h"
 
+#define WHO             "homeward doctor"
 #define HW_BACKENDS_MAX 8
 
 static const char *const state_names[] = {
@@ -30,7 +31,7 @@ struct verdict {
 	const struct backend *chosen; /* NULL: nothing can be recorded */
 };
 
-static void print_usage(FILE *out)
+static void print_usage(void)
 {
 	fputs("usage: homeward doctor [--json]\n"
 	      "\n"
@@ -41,7 +42,7 @@ static void print_usage(FILE *out)
 	      "\n"
 	      "  --json      one JSON object instead of text\n"
 	      "  -h, --help  show this\n",
-	      out);
+	      stdout);
 }
 
 /* bpf is judged by what was found (opening it takes long), the others are tried. */
@@ -178,27 +179,25 @@ int hw_cmd_doctor(int argc, char **argv)
 	size_t count;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	optind = 0;
+	while ((option = hw_next_option(WHO, argc, argv, ":h", options)) != -1) {
 		switch (option) {
 		case 'j':
 			json = true;
 			break;
 		case 'h':
-			print_usage(stdout);
+			print_usage();
 			return HW_EXIT_OK;
 		default:
-			print_usage(stderr);
 			return HW_EXIT_USAGE;
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "homeward doctor: unexpected argument '%s'\n", argv[optind]);
+		hw_complain(WHO, "unexpected argument '%s'; see " WHO " --help", argv[optind]);
 		return HW_EXIT_USAGE;
 	}
-	if (hw_probe(&probe)) {
-		fprintf(stderr, "homeward doctor: out of memory\n");
-		return HW_EXIT_FAILURE;
-	}
+	if (hw_probe(&probe))
+		return hw_complain(WHO, "out of memory");
 	count = hw_probe_findings(&probe, findings);
 	blocked = hw_probe_blocker(&probe, &err) != 0;
 	try_backends(&verdict, blocked ? &err : NULL);

@@ -289,7 +289,8 @@ static int parse(struct export *export, int argc, char **argv)
 	int option, code = 0;
 
 	optind = 0;
-	while (!code && !export->help && (option = getopt_long(argc, argv, "i:o:h", options, NULL)) != -1)
+	while (!code && !export->help &&
+	       (option = hw_next_option(export->input.who, argc, argv, ":i:o:h", options)) != -1)
 		code = take_option(export, option);
 	if (code || export->help)
 		return code;

@@ -52,7 +52,7 @@ struct flame {
 
 static int take_option(struct flame *flame, int option)
 {
-	double number;
+	uint64_t number;
 
 	switch (option) {
 	case 'o':
@@ -62,7 +62,7 @@ static int take_option(struct flame *flame, int option)
 		flame->page.title = optarg;
 		return 0;
 	case OPTION_MAX_NODES:
-		if (hw_parse_number(flame->input.who, "--max-nodes", optarg, 4e9, &number))
+		if (hw_parse_count(flame->input.who, "--max-nodes", optarg, UINT32_MAX, &number))
 			return HW_EXIT_USAGE;
 		flame->page.max_nodes = (uint32_t)number;
 		return 0;
@@ -79,7 +79,8 @@ static int parse(struct flame *flame, int argc, char **argv)
 	int option, code = 0;
 
 	optind = 0;
-	while (!code && !flame->help && (option = getopt_long(argc, argv, "i:o:h", options, NULL)) != -1)
+	while (!code && !flame->help &&
+	       (option = hw_next_option(flame->input.who, argc, argv, ":i:o:h", options)) != -1)
 		code = take_option(flame, option);
 	return code || flame->help ? code : hw_input_arguments(&flame->input, argc, argv);
 }

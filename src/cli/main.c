@@ -120,7 +120,7 @@ static int help(int argc, char **argv)
 	char option[] = "--help", *help_argv[] = {NULL, option, NULL};
 	const struct command *command;
 
-	if (argc < 2) {
+	if (argc < 2 || !strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		print_help(stdout);
 		return HW_EXIT_OK;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 #include "cli/record_options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,7 @@ static const char usage[] =
     "      --stack-size SIZE   of a stack copy, for dump (default 16K) and ptrace (64K)\n"
     "      --walk HOW          auto, or deferred: never walk in the interrupt\n"
     "      --no-cache          neither read nor write the table cache on disk\n"
-    "  -z, --compress[=LEVEL]  compress the recording (zstd, level 1 to 22, default 1)\n"
+    "  -z, --compress[=LEVEL]  compress the recording (zstd, level 1 to 22, default 1; also -z9)\n"
     "      --standalone        do not ask the daemon, though one is there\n"
     "      --socket PATH       of the daemon (default /run/homeward/homeward.sock)\n"
     "  -q, --quiet             no status line, no summary\n"
@@ -97,21 +96,6 @@ static int parse_pids(struct hw_record_options *options, const char *text)
 	}
 	free(copy);
 	return r || options->pids.count ? r : usage_error("not a process:", text);
-}
-
-/* What getopt did not like, in one line. */
-static int wrong_option(int option, char **argv)
-{
-	const char *word = argv[optind - 1];
-
-	if (option == ':')
-		return usage_error("a value is missing after", word);
-	if (optopt && optopt < 256 && strncmp(word, "--", 2))
-		fprintf(stderr, "homeward record: unknown option '-%c'; see homeward record --help\n",
-		        optopt);
-	else
-		usage_error("wrong option", word);
-	return HW_EXIT_USAGE;
 }
 
 static int choose_event(struct hw_record_options *options, const char *name)
@@ -188,7 +172,6 @@ static int parse_option(struct hw_record_options *options, int option)
 {
 	struct hw_capture_options *capture = &options->capture;
 	uint64_t level = 1;
-	char *end;
 
 	switch (option) {
 	case 'a':
@@ -199,7 +182,7 @@ static int parse_option(struct hw_record_options *options, int option)
 	case 'e':
 		return choose_event(options, optarg);
 	case 'F':
-		capture->frequency = true;
+		options->with_rate = true;
 		return parse_number(optarg, 50000, &capture->rate)
 		           ? 0
 		           : usage_error("not a rate in 1 to 50000 Hz:", optarg);
@@ -211,10 +194,10 @@ static int parse_option(struct hw_record_options *options, int option)
 		options->output = optarg;
 		return strcmp(optarg, "-") ? 0 : usage_error("a recording is a file, not a pipe:", optarg);
 	case 'd':
-		options->duration_s = strtod(optarg, &end);
-		return *end || !(options->duration_s > 0 && options->duration_s < 1e9)
-		           ? usage_error("not a duration in seconds:", optarg)
-		           : 0;
+		return hw_read_decimal(optarg, &options->duration_s) && options->duration_s > 0 &&
+		               options->duration_s < 1e9
+		           ? 0
+		           : usage_error("not a duration in seconds:", optarg);
 	case OPT_USER_ONLY:
 		capture->user_only = true;
 		return 0;
@@ -271,10 +254,10 @@ int hw_record_parse(struct hw_record_options *options, int argc, char **argv)
 	options->cache = true;
 	options->capture.frequency = true;
 	options->capture.rate = 999;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "+:ap:e:F:c:o:d:zqh", long_options, NULL)) != -1) {
-		r = option == ':' || option == '?' ? wrong_option(option, argv)
-		                                   : parse_option(options, option);
+	optind = 0;
+	while ((option = hw_next_option("homeward record", argc, argv, "+:ap:e:F:c:o:d:z::qh",
+	                                long_options)) != -1) {
+		r = parse_option(options, option);
 		if (r)
 			return r;
 	}
@@ -282,6 +265,8 @@ int hw_record_parse(struct hw_record_options *options, int argc, char **argv)
 		options->command = argv + optind;
 	if (options->all && options->pids.count)
 		return usage_error("the whole machine (-a) or some processes (-p), not both:", "-a -p");
+	if (options->with_rate && !options->capture.frequency)
+		return usage_error("a rate (-F) or a period (-c), not both:", "-F -c");
 	options->capture.filter = !options->all && (options->pids.count || options->command);
 	return 0;
 }

@@ -16,6 +16,7 @@ struct hw_record_options {
 	double duration_s;     /* 0: until told to stop */
 	int compression_level; /* of zstd; 0: not compressed */
 	bool all, quiet, cache, standalone;
+	bool with_rate;     /* -F was given */
 	const char *socket; /* of the daemon; NULL: the usual one, if there is a daemon */
 	char **command;     /* NULL: none */
 	const char *truth;  /* test only: where registers and stacks go; NULL: nowhere */

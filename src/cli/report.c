@@ -108,7 +108,7 @@ static int take_keys(struct report *report, const char *text)
 static int take_option(struct report *report, int option)
 {
 	const char *who = report->input.who;
-	double number;
+	uint64_t depth;
 
 	switch (option) {
 	case OPTION_FLAT:
@@ -133,9 +133,9 @@ static int take_option(struct report *report, int option)
 	case OPTION_PERCENT_LIMIT:
 		return hw_parse_number(who, "--percent-limit", optarg, 100, &report->limits.percent);
 	case OPTION_MAX_DEPTH:
-		if (hw_parse_number(who, "--max-depth", optarg, 1e6, &number))
+		if (hw_parse_count(who, "--max-depth", optarg, 1000000, &depth))
 			return HW_EXIT_USAGE;
-		report->tree.max_depth = (uint32_t)number;
+		report->tree.max_depth = (uint32_t)depth;
 		return 0;
 	case HW_OPTION_COLOR:
 		return hw_parse_color(who, optarg, &report->color);
@@ -155,7 +155,8 @@ static int parse(struct report *report, int argc, char **argv)
 	int option, code = 0;
 
 	optind = 0;
-	while (!code && !report->help && (option = getopt_long(argc, argv, "i:s:h", options, NULL)) != -1)
+	while (!code && !report->help &&
+	       (option = hw_next_option(report->input.who, argc, argv, ":i:s:h", options)) != -1)
 		code = take_option(report, option);
 	if (!code && !report->help)
 		code = hw_input_arguments(&report->input, argc, argv);

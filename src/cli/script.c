@@ -131,7 +131,8 @@ int hw_cmd_script(int argc, char **argv)
 	int option, code = 0;
 
 	optind = 0;
-	while (!code && !script.help && (option = getopt_long(argc, argv, "i:F:Dh", options, NULL)) != -1)
+	while (!code && !script.help &&
+	       (option = hw_next_option(script.input.who, argc, argv, ":i:F:Dh", options)) != -1)
 		code = take_option(&script, option);
 	if (!code && script.help)
 		fputs(help, stdout);

@@ -75,7 +75,7 @@ int hw_cmd_stats(int argc, char **argv)
 	int option, code = 0;
 
 	optind = 0;
-	while (!code && (option = getopt_long(argc, argv, "i:h", options, NULL)) != -1) {
+	while (!code && (option = hw_next_option(input.who, argc, argv, ":i:h", options)) != -1) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			return HW_EXIT_OK;

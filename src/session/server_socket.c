@@ -16,7 +16,7 @@
 
 #define BACKLOG 128
 
-/* The directory, if only that is missing. */
+/* The usual directory, should it be missing; one that somebody named is theirs to make. */
 static void make_directory(const char *path)
 {
 	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -24,7 +24,7 @@ static void make_directory(const char *path)
 
 	snprintf(directory, sizeof(directory), "%s", path);
 	slash = strrchr(directory, '/');
-	if (!slash || slash == directory)
+	if (!slash || strcmp(path, HW_DEFAULT_SOCKET) != 0)
 		return;
 	*slash = '\0';
 	mkdir(directory, 0755);

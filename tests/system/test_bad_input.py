@@ -31,11 +31,69 @@ def test_unknown_options_and_values_are_usage_errors():
         (["-p", "1,x"], "x"), (["--walk", "never"], "never"), (["--table-memory", "12Q"], "12Q"),
         (["-e", "nonsense"], "nonsense"), (["-o", "-"], "pipe"), (["--frobnicate"], "--frobnicate"),
         (["-X"], "-X"), (["-F"], "-F"), (["--quiet=3"], "--quiet=3"), (["-a", "-p", "1"], "-p"),
-        (["-e", "a\x1b[31m"], "a\\x1b[31m"),
+        (["-e", "a\x1b[31m"], "a\\x1b[31m"), (["-d", "0x10"], "0x10"), (["-d", " 5"], "' 5'"), (["-d", "inf"], "inf"),
+        (["-d", "1e3"], "1e3"), (["-z99"], "99"), (["-zq"], "q"), (["-c", "1000", "-F", "99"], "not both"),
+        (["-F", "99", "-c", "1000"], "not both"),
     ):
         line = hw.one_line(hw.run("record", *arguments, status=2).stderr)
         assert line.startswith("homeward record: ") and told in line, (arguments, line)
         assert not os.listdir("."), os.listdir(".")
+
+
+def test_an_empty_value_is_told_with_the_option_that_lacks_it():
+    for arguments in (
+        ["record", "-o", ""], ["record", "-e", ""], ["record", "--socket", ""], ["record", "-qp", ""],
+        ["record", "--compress="], ["report", "-i", ""], ["report", "--symbol="], ["report", "--symfs", ""],
+        ["script", "--comm", ""], ["script", "-F", ""], ["flame", "-o", ""], ["export", "--to", ""],
+        ["export", "--to", "perf", "-o", ""], ["stats", "--input="], ["daemon", "--socket", ""], ["daemon", "--group="],
+    ):
+        line = hw.one_line(hw.run(*arguments, status=2).stderr)
+        told = arguments[-1] or arguments[-2]
+        assert line.startswith(f"homeward {arguments[0]}: ") and f"'{told}'" in line and "empty" in line, line
+    for command in "report", "script", "flame", "stats":
+        line = hw.one_line(hw.run(command, "", status=2).stderr)
+        assert line.startswith(f"homeward {command}: ") and "empty" in line, line
+    assert "''" in fails("--", "", status=127)
+    assert not os.listdir("."), os.listdir(".")
+
+
+def test_every_subcommand_tells_in_one_line_what_it_does_not_know():
+    for command in "record", "report", "script", "flame", "stats", "export", "doctor", "daemon":
+        for word in "--frobnicate", "-X", "--help=3":
+            line = hw.one_line(hw.run(command, word, status=2).stderr)
+            assert line.startswith(f"homeward {command}: ") and word in line and f"{command} --help" in line, line
+    for arguments, told in (
+        (["report", "--percent-limit", "0x10"], "0x10"), (["report", "--percent-limit", " 5"], "' 5'"),
+        (["report", "--percent-limit", "nan"], "nan"), (["report", "--max-depth", "1.5"], "1.5"),
+        (["report", "--max-depth", "-1"], "-1"), (["flame", "--max-nodes", "0x10"], "0x10"),
+        (["daemon", "--max-sessions", "1.5"], "1.5"), (["daemon", "--max-rate", "1e3"], "1e3"),
+        (["daemon", "one"], "one"), (["doctor", "one"], "one"),
+    ):
+        line = hw.one_line(hw.run(*arguments, status=2).stderr)
+        assert line.startswith(f"homeward {arguments[0]}: ") and told in line, line
+
+
+def test_help_is_given_however_it_is_asked_for():
+    text = hw.run("--help").stdout
+    for arguments in ["help"], ["help", "help"], ["help", "--help"], ["help", "-h"], ["-h"]:
+        assert hw.run(*arguments).stdout == text, arguments
+    for arguments in ["help", "frobnicate"], ["frobnicate"], [""]:
+        assert arguments[-1] in hw.one_line(hw.run(*arguments, status=2).stderr), arguments
+
+
+def test_a_compression_level_may_be_attached_to_its_letter():
+    hw.need_recording()
+    for option in "-z9", "-qz", "--compress=3":
+        hw.record("-q", option, "-d", "0.2")
+        assert hw.stats("test.data")["samples"] > 0
+
+
+def test_a_daemon_makes_no_directory_that_somebody_named():
+    hw.need_root()
+    place = os.path.abspath("none/d.sock")
+    line = hw.one_line(hw.run("daemon", "--socket", place, status=1).stderr)
+    assert place in line and "No such file" in line, line
+    assert not os.listdir("."), os.listdir(".")
 
 
 def test_an_event_that_the_machine_lacks_is_told():
