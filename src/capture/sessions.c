@@ -14,6 +14,7 @@
  * and nothing can carry the bit. Its filter stays in force until then, above all the limit on its viewer.
  */
 #include "capture/cpus.h"
+#include "capture/session_filter.h"
 #include "capture/shared_event.h"
 #include "capture/event.h"
 
@@ -152,49 +153,12 @@ void hw_sessions_close(struct hw_sessions *s)
 	free(s);
 }
 
-/* ---- filters ---- */
-
 static void set_bit(uint64_t *mask, unsigned bit, bool on)
 {
 	if (on)
 		__atomic_or_fetch(mask, 1ull << bit, __ATOMIC_SEQ_CST);
 	else
 		__atomic_and_fetch(mask, ~(1ull << bit), __ATOMIC_SEQ_CST);
-}
-
-/* Put the bit into, or take it out of, a mask in a map; masks that are empty go. */
-static int set_in_map(int map, const void *key, unsigned bit, bool on)
-{
-	uint64_t mask = 0;
-
-	bpf_map_lookup_elem(map, key, &mask);
-	set_bit(&mask, bit, on);
-	if (!mask) {
-		bpf_map_delete_elem(map, key);
-		return 0;
-	}
-	return bpf_map_update_elem(map, key, &mask, BPF_ANY);
-}
-
-static int set_filter(struct hw_sessions *s, unsigned bit, bool on)
-{
-	const struct hw_session_options *o = &s->sessions[bit].options;
-	struct hw_viewer viewer = {.uid = o->viewer_uid, .gid = o->viewer_gid};
-	struct hw_session_masks *masks = s->side.masks;
-	uint32_t uid = o->uid;
-	int r = 0;
-
-	if (o->limited)
-		r = set_in_map(s->side.viewers, &viewer, bit, on);
-	if (!r && o->filter == HW_SESSION_UID)
-		r = set_in_map(s->side.uids, &uid, bit, on);
-	if (!r && o->filter == HW_SESSION_CGROUP)
-		r = set_in_map(s->side.cgroups, &o->cgroup, bit, on);
-	set_bit(&masks->limited, bit, on && o->limited);
-	set_bit(&masks->by_uid, bit, on && o->filter == HW_SESSION_UID);
-	set_bit(&masks->by_cgroup, bit, on && o->filter == HW_SESSION_CGROUP);
-	set_bit(&masks->by_process, bit, on && o->filter == HW_SESSION_PROCESSES);
-	return r;
 }
 
 /* ---- the life of a session ---- */
@@ -228,7 +192,7 @@ int hw_sessions_add(struct hw_sessions *s, const struct hw_session_options *opti
 	if (!session->told)
 		return hw_fail(err, -ENOMEM, "out of memory");
 	begin_losses(s, bit);
-	r = set_filter(s, bit, true);
+	r = hw_session_filter_set(&s->side, bit, options, true);
 	if (r)
 		hw_fail(err, r, "cannot set the session's filter: %s", strerror(-r));
 	if (!r && !s->band_enabled)
@@ -238,7 +202,7 @@ int hw_sessions_add(struct hw_sessions *s, const struct hw_session_options *opti
 		r = hw_shared_event_take(&s->events, options, bit, err);
 	}
 	if (r < 0) {
-		set_filter(s, bit, false);
+		hw_session_filter_set(&s->side, bit, &s->sessions[bit].options, false);
 		free(session->told);
 		memset(session, 0, sizeof(*session));
 		return r;
@@ -320,7 +284,7 @@ static void free_bits(struct hw_sessions *s, uint64_t bits)
 	for (unsigned bit = 0; bit < HW_SESSIONS_MAX; bit++) {
 		if (!(bits >> bit & 1))
 			continue;
-		set_filter(s, bit, false);
+		hw_session_filter_set(&s->side, bit, &s->sessions[bit].options, false);
 		free(s->sessions[bit].told);
 		memset(&s->sessions[bit], 0, sizeof(s->sessions[bit]));
 	}
