@@ -255,15 +255,16 @@ SEC("iter/bpf_map_elem")
 int look_at_slots(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct hw_slot *slot = ctx->value;
-	hw_u64 keep = ~look.forget, state;
+	hw_u64 keep = ~look.forget, state, asked;
 
 	if (!slot)
 		return 0;
-	state = __sync_fetch_and_and(&slot->state, keep);
+	state = __sync_fetch_and_and(&slot->state, keep | ~HW_IN_STATE);
+	asked = (state & HW_IN_STATE) | __sync_fetch_and_and(&slot->more, keep);
 	__sync_fetch_and_and(&slot->served, keep);
 	if (*(volatile hw_u64 *)&slot->taking & look.forget)
 		look.taking++;
-	if (state & HW_OPEN && state & look.ask & ~*(volatile hw_u64 *)&slot->served)
+	if (state & HW_OPEN && asked & look.ask & ~*(volatile hw_u64 *)&slot->served)
 		look.owed++;
 	return 0;
 }

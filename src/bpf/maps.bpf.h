@@ -57,14 +57,19 @@ struct hw_scratch {
 };
 
 /*
- * A task that was asked. state is one atomic word: bit 63 says a request is open, the others which sessions
- * it is owed to. The slot belongs to the task, not to its tid: task and start are compared at every use.
+ * A task that was asked. state is one atomic word: its top bit says that a request is open, the next that the
+ * word more has something, the others which sessions it is owed to; the two sessions for which no bit is left
+ * there stand in more. The slot belongs to the task, not to its tid: task and start are compared at every
+ * use.
  */
 #define HW_OPEN        (1ull << 63)
-#define HW_HANDED_OVER 0x100 /* of ended */
+#define HW_MORE        (1ull << 62)
+#define HW_IN_STATE    (HW_MORE - 1) /* sessions whose bit stands in state */
+#define HW_HANDED_OVER 0x100         /* of ended */
 struct hw_slot {
 	struct bpf_task_work work;
 	hw_u64 state;
+	hw_u64 more;   /* of those not in HW_IN_STATE, the sessions that it is owed to */
 	hw_u64 served; /* sessions that have this stay's callchain */
 	hw_u64 taking; /* sessions taken from state whose records are not in a ring yet */
 	hw_u64 cookie;

@@ -102,7 +102,7 @@ __noinline int count_loss(hw_u64 sessions, int callchain)
 {
 	struct hw_losses *loss;
 
-	for (hw_u32 bit = 0; bit < 63; bit++) {
+	for (hw_u32 bit = 0; bit < 64; bit++) {
 		hw_u32 key = 64 * bpf_get_smp_processor_id() + bit;
 
 		if (!(sessions >> bit & 1))

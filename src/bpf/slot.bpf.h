@@ -4,8 +4,12 @@
  *
  *	idle       state 0
  *	requested  HW_OPEN and the bits of the sessions that asked; the task work is scheduled
- *	walking    the same word: a sample that hits now sets its bits, and serve() looks again before it
- *leaves
+ *	walking    the same word: a sample that hits now sets its bits, and serve_all() looks again before
+ *	           it leaves
+ *
+ * 64 sessions and HW_OPEN do not fit one word, so two sessions have their bits in a second one, more; HW_MORE
+ * in state tells of it. State is set first and taken first. Samples interrupt whoever serves, never the other
+ * way round, so a bit of more that is taken early belongs to this stay, and none is left without HW_MORE.
  *
  * Whoever turns state from 0 to HW_OPEN schedules; whoever turns it back to 0 has emitted for every bit it
  * saw. Between the two there is one cookie. The kernel refuses to schedule (-EBUSY) while the callback still
@@ -86,13 +90,33 @@ static __always_inline struct hw_slot *make_slot(struct task_struct *task)
 	return slot;
 }
 
+/* Ask for these sessions, too. What state was before. */
+static __always_inline hw_u64 put_asked(struct hw_slot *slot, hw_u64 sessions)
+{
+	hw_u64 more = sessions & ~HW_IN_STATE, old;
+
+	old = __sync_fetch_and_or(&slot->state, HW_OPEN | (more ? HW_MORE : 0) | (sessions & HW_IN_STATE));
+	if (more)
+		__sync_fetch_and_or(&slot->more, more);
+	return old;
+}
+
+static __always_inline hw_u64 take_asked(struct hw_slot *slot, hw_u64 leave)
+{
+	hw_u64 state = __sync_lock_test_and_set(&slot->state, leave), sessions = state & HW_IN_STATE;
+
+	if (state & HW_MORE)
+		sessions |= __sync_lock_test_and_set(&slot->more, 0);
+	return sessions;
+}
+
 /* Take from state what is owed and not served. What comes back goes into a record before anything sleeps. */
 static __always_inline hw_u64 take_owed(struct hw_slot *slot, hw_u64 leave)
 {
 	hw_u64 sessions;
 
 	*(volatile hw_u64 *)&slot->taking = ~0ull;
-	sessions = __sync_lock_test_and_set(&slot->state, leave) & ~HW_OPEN;
+	sessions = take_asked(slot, leave);
 	sessions &= ~*(volatile hw_u64 *)&slot->served;
 	*(volatile hw_u64 *)&slot->taking = sessions;
 	return sessions;
@@ -272,7 +296,7 @@ static __always_inline hw_u64 request(struct task_struct *task, hw_u64 sessions,
 		COUNT(shared, 1);
 		return share_made(slot, sessions);
 	}
-	old = __sync_fetch_and_or(&slot->state, HW_OPEN | sessions);
+	old = put_asked(slot, sessions);
 	if (old & HW_OPEN) {
 		COUNT(shared, 1);
 		return slot->cookie;
@@ -285,7 +309,7 @@ static __always_inline hw_u64 request(struct task_struct *task, hw_u64 sessions,
 		COUNT(requests, 1);
 		return slot->cookie;
 	}
-	slot->state = 0;
+	sessions |= take_asked(slot, 0); /* of a sample that interrupted this one, too */
 	if (r == -EBUSY && slot->cookie) {
 		COUNT(late, 1);
 		return share_made(slot, sessions);

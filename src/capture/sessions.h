@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * Many sessions on one kernel side: up to 63 at a time, each with its own event, rate and filter. Each stack
+ * Many sessions on one kernel side: up to 64 at a time, each with its own event, rate and filter. Each stack
  * is walked once, whoever asked: every record comes with the mask of the sessions that it is for.
  *
- * A session is named by its bit, 0 to 62. Its life: add, (add_process…), start, stop, remove. Sessions that
+ * A session is named by its bit, 0 to 63. Its life: add, (add_process…), start, stop, remove. Sessions that
  * want the same (event, rate, user_only) share one kernel event a CPU, so a hit is one sample with several
  * bits. Who gets a sample is decided in the kernel, before the task is asked; a limited session gets only
  * what ptrace would let its viewer see, judged at the sample, at the walk, and when a walk is handed out
@@ -28,7 +28,7 @@
 #include "bpf/abi.h"
 #include "perfdata/format.h"
 
-#define HW_SESSIONS_MAX 63
+#define HW_SESSIONS_MAX 64
 
 struct hw_sessions; /* the loaded kernel side with its rings, tables and loader */
 

@@ -26,7 +26,7 @@ static const char usage[] =
     "\n"
     "      --socket PATH       where to listen (default " HW_DEFAULT_SOCKET ")\n"
     "      --group NAME        whose members see everything (default homeward)\n"
-    "      --max-sessions N    at a time, for each user but root (default 16; 63 in all)\n"
+    "      --max-sessions N    at a time, for each user but root (default 16; 64 in all)\n"
     "      --max-rate HZ       of a session of a user who sees only his own processes (default 10000)\n"
     "      --max-memory MIB    of all rings of each user but root (default 128)\n"
     "      --table-memory MIB  cap on unwind tables (default 256)\n"
@@ -104,7 +104,7 @@ static int parse_option(struct hw_server_options *options, int option)
 		options->group = optarg;
 		break;
 	case OPT_MAX_SESSIONS:
-		r = hw_parse_count(WHO, "--max-sessions", optarg, 63, &value);
+		r = hw_parse_count(WHO, "--max-sessions", optarg, HW_SESSIONS_MAX, &value);
 		options->limits.sessions_per_user = (unsigned)value;
 		break;
 	case OPT_MAX_RATE:

@@ -96,6 +96,34 @@ void gathered_close(struct gathered *g)
 	array_free(&g->got);
 }
 
+void gathered_reset(struct gathered *g)
+{
+	struct hw_sessions_status status;
+
+	hw_sessions_status(g->sessions, &status);
+	for (unsigned bit = 0; status.sessions && bit < HW_SESSIONS_MAX; bit++)
+		hw_sessions_remove(g->sessions, bit);
+	while (status.sessions + status.ending) {
+		gather_for(g, 50);
+		hw_sessions_status(g->sessions, &status);
+	}
+	g->got.count = 0;
+	g->lost = 0;
+}
+
+unsigned gathered_add(struct gathered *g, const struct hw_session_options *options, pid_t pid)
+{
+	struct hw_error err = {0};
+	unsigned bit = 99;
+
+	if (hw_sessions_add(g->sessions, options, &bit, &err))
+		fail_msg("%s", err.text);
+	if (pid)
+		assert_int_equal(hw_sessions_add_process(g->sessions, bit, pid, NULL), 0);
+	assert_int_equal(hw_sessions_start(g->sessions, bit, NULL), 0);
+	return bit;
+}
+
 static double now_s(void)
 {
 	struct timespec now;
@@ -213,6 +241,15 @@ struct share share_of(const struct gathered *g, unsigned bit, pid_t pid)
 	}
 	free(cookies);
 	return share;
+}
+
+void assert_exact(const struct share *share)
+{
+	assert_int_equal(share->foreign, 0);
+	assert_true(share->asked > 0);
+	assert_int_equal(share->answered, share->asked);
+	assert_int_equal(share->twice, 0);
+	assert_int_equal(share->unasked, 0);
 }
 
 /* ---- children ---- */

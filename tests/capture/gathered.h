@@ -32,6 +32,10 @@ struct share {
 void need_recording(void);
 void gathered_open(struct gathered *g, uint32_t ring_bytes);
 void gathered_close(struct gathered *g);
+/* Forget all records, and end what a test that failed has left behind. */
+void gathered_reset(struct gathered *g);
+/* Add a session, and start it: its bit. pid: of its only process, or 0. */
+unsigned gathered_add(struct gathered *g, const struct hw_session_options *options, pid_t pid);
 /* Read for so long. */
 void gather_for(struct gathered *g, int milliseconds);
 /* Read until the session has that many samples; fails after a minute. */
@@ -41,6 +45,8 @@ void gather_rest(struct gathered *g, uint64_t sessions);
 /* Remove the session and read until its bit is free again; fails after ten seconds. */
 void remove_and_wait(struct gathered *g, unsigned bit);
 struct share share_of(const struct gathered *g, unsigned bit, pid_t pid);
+/* Everything asked was answered, once, and nothing else came. */
+void assert_exact(const struct share *share);
 
 /* A child that waits for go, then runs what() over and over until it is killed. */
 struct child {

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* Many sessions on one kernel side: each gets exactly its own, and each stack is walked once. */
 #include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "gathered.h"
-
-/* A user whom nobody else on this machine is. */
-static uid_t nobody;
 
 static struct gathered g; /* one for all tests: it takes a while to load */
 
@@ -35,35 +29,11 @@ static int close_once(void **state)
 	return 0;
 }
 
-/* What a test that failed left behind goes too. */
 static int forget_records(void **state)
 {
-	struct hw_sessions_status status;
-
 	(void)state;
-	hw_sessions_status(g.sessions, &status);
-	for (unsigned bit = 0; status.sessions && bit < HW_SESSIONS_MAX; bit++)
-		hw_sessions_remove(g.sessions, bit);
-	while (status.sessions + status.ending) {
-		gather_for(&g, 50);
-		hw_sessions_status(g.sessions, &status);
-	}
-	g.got.count = 0;
-	g.lost = 0;
+	gathered_reset(&g);
 	return 0;
-}
-
-static unsigned add(const struct hw_session_options *options, pid_t pid)
-{
-	struct hw_error err = {0};
-	unsigned bit = 99;
-
-	if (hw_sessions_add(g.sessions, options, &bit, &err))
-		fail_msg("%s", err.text);
-	if (pid)
-		assert_int_equal(hw_sessions_add_process(g.sessions, bit, pid, NULL), 0);
-	assert_int_equal(hw_sessions_start(g.sessions, bit, NULL), 0);
-	return bit;
 }
 
 static unsigned add_for_process(unsigned rate, pid_t pid)
@@ -71,7 +41,7 @@ static unsigned add_for_process(unsigned rate, pid_t pid)
 	struct hw_session_options options = {
 	    .event = "cpu-clock", .frequency = true, .rate = rate, .filter = HW_SESSION_PROCESSES};
 
-	return add(&options, pid);
+	return gathered_add(&g, &options, pid);
 }
 
 static uint64_t walks_so_far(void)
@@ -80,16 +50,6 @@ static uint64_t walks_so_far(void)
 
 	hw_sessions_status(g.sessions, &status);
 	return status.counters.walks + status.counters.at_once;
-}
-
-/* Everything asked was answered, once, and nothing else came. */
-static void assert_exact(const struct share *share)
-{
-	assert_int_equal(share->foreign, 0);
-	assert_true(share->asked > 0);
-	assert_int_equal(share->answered, share->asked);
-	assert_int_equal(share->twice, 0);
-	assert_int_equal(share->unasked, 0);
 }
 
 static void sessions_with_other_rates_and_processes_get_exactly_their_own(void **state)
@@ -280,7 +240,7 @@ static void no_record_comes_after_remove(void **state)
 	child_end(&child);
 }
 
-static void there_are_63_bits_and_one_line_about_the_64th(void **state)
+static void there_are_64_bits_and_one_line_about_the_65th(void **state)
 {
 	struct hw_session_options options = {
 	    .event = "cpu-clock", .frequency = true, .rate = 99, .filter = HW_SESSION_PROCESSES};
@@ -292,7 +252,7 @@ static void there_are_63_bits_and_one_line_about_the_64th(void **state)
 	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++)
 		assert_int_equal(hw_sessions_add(g.sessions, &options, &bit, &err), 0);
 	assert_int_equal(hw_sessions_add(g.sessions, &options, &bit, &err), -ENOSPC);
-	assert_non_null(strstr(err.text, "63"));
+	assert_non_null(strstr(err.text, "64"));
 	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++)
 		hw_sessions_remove(g.sessions, i);
 	gather_for(&g, 300);
@@ -309,209 +269,40 @@ static void there_are_63_bits_and_one_line_about_the_64th(void **state)
 	remove_and_wait(&g, bit);
 }
 
-/* ---- who may see what ---- */
-
-static void become_nobody(void)
+/* The two last bits stand in a word of their own. */
+static void sixty_four_sessions_at_once_each_get_exactly_their_own(void **state)
 {
-	if (setresgid(nobody, nobody, nobody) || setresuid(nobody, nobody, nobody))
-		_exit(1);
-}
-
-static void burn_as_nobody(void)
-{
-	if (getuid() != nobody) {
-		become_nobody();
-		prctl(PR_SET_DUMPABLE, 1); /* as after an exec */
-	}
-	burn();
-}
-
-static void burn_undumpable(void)
-{
-	if (getuid() != nobody)
-		become_nobody(); /* which makes it undumpable */
-	burn();
-}
-
-static void burn_half_nobody(void)
-{
-	if (geteuid() != nobody) {
-		if (setresgid(nobody, nobody, nobody) || setresuid(nobody, nobody, 0))
-			_exit(1);
-		prctl(PR_SET_DUMPABLE, 1);
-	}
-	burn();
-}
-
-static void a_limited_viewer_sees_only_what_ptrace_would_allow(void **state)
-{
-	struct child open = child_new(burn_as_nobody), closed = child_new(burn_undumpable),
-	             half = child_new(burn_half_nobody), root = child_new(burn);
-	struct hw_session_options options = {.event = "cpu-clock",
-	                                     .frequency = true,
-	                                     .rate = 999,
-	                                     .limited = true,
-	                                     .viewer_uid = nobody,
-	                                     .viewer_gid = nobody};
-	unsigned limited = add(&options, 0), all;
-	struct share seen;
-
-	(void)state;
-	options.limited = false;
-	all = add(&options, 0);
-	child_go(&open);
-	child_go(&closed);
-	child_go(&half);
-	child_go(&root);
-	gather_for(&g, 100);
-	gather_samples(&g, limited, 150);
-	gather_rest(&g, 1ull << limited | 1ull << all);
-	seen = share_of(&g, limited, open.pid);
-	assert_exact(&seen);
-	for (size_t i = 0; i < 3; i++) {
-		pid_t hidden[] = {closed.pid, half.pid, root.pid};
-		unsigned samples = 0;
-
-		array_for_each (&g.got, it)
-			samples += it->pid == (uint32_t)hidden[i] && it->sessions >> all & 1;
-		assert_true(samples > 0); /* they did run, and who may see all saw them */
-	}
-	remove_and_wait(&g, limited);
-	remove_and_wait(&g, all);
-	child_end(&open);
-	child_end(&closed);
-	child_end(&half);
-	child_end(&root);
-}
-
-static void *close_soon(void *unused)
-{
-	usleep(2000);
-	prctl(PR_SET_DUMPABLE, 0);
-	return unused;
-}
-
-/* While one thread is long in the kernel, another makes the process undumpable. */
-static void close_while_reading(void)
-{
-	pthread_t thread;
-
-	if (getuid() != nobody)
-		become_nobody();
-	prctl(PR_SET_DUMPABLE, 1);
-	if (pthread_create(&thread, NULL, close_soon, NULL))
-		_exit(1);
-	long_reads();
-	pthread_join(thread, NULL);
-}
-
-static void what_may_not_be_seen_any_more_comes_without_frames(void **state)
-{
-	struct child child = child_new(close_while_reading);
-	struct hw_session_options options = {.event = "cpu-clock",
-	                                     .frequency = true,
-	                                     .rate = 9999,
-	                                     .limited = true,
-	                                     .viewer_uid = nobody,
-	                                     .viewer_gid = nobody};
-	unsigned limited = add(&options, 0);
-	struct share share;
-
-	(void)state;
-	child_go(&child);
-	for (int i = 0; i < 100; i++) {
-		gather_for(&g, 200);
-		share = share_of(&g, limited, 0);
-		if (share.forbidden > 2)
-			break;
-	}
-	gather_rest(&g, 1ull << limited);
-	share = share_of(&g, limited, child.pid);
-	assert_exact(&share);
-	assert_true(share.forbidden > 2);
-	assert_int_equal(share.frames_forbidden, 0);
-	remove_and_wait(&g, limited);
-	child_end(&child);
-}
-
-static void a_uid_filter_takes_that_users_tasks_only(void **state)
-{
-	struct child other = child_new(burn_as_nobody), root = child_new(burn);
+	static void (*const what[])(void) = {come_and_go, burn, system_calls};
 	struct hw_session_options options = {
-	    .event = "cpu-clock", .frequency = true, .rate = 999, .filter = HW_SESSION_UID, .uid = nobody};
-	unsigned bit = add(&options, 0);
+	    .event = "cpu-clock", .frequency = true, .rate = 997, .filter = HW_SESSION_PROCESSES};
+	struct child children[HW_SESSIONS_MAX];
+	struct hw_sessions_status status;
 	struct share share;
-
-	(void)state;
-	child_go(&other);
-	child_go(&root);
-	gather_samples(&g, bit, 100);
-	gather_rest(&g, 1ull << bit);
-	share = share_of(&g, bit, other.pid);
-	assert_exact(&share);
-	remove_and_wait(&g, bit);
-	child_end(&other);
-	child_end(&root);
-}
-
-static char cgroup[128];
-
-static int find_cgroup(const char *root)
-{
-	snprintf(cgroup, sizeof(cgroup), "%s/cgroup.procs", root);
-	if (access(cgroup, R_OK))
-		return -1;
-	snprintf(cgroup, sizeof(cgroup), "%s/homeward-test-%d", root, (int)getpid());
-	return mkdir(cgroup, 0755);
-}
-
-static void burn_in_cgroup(void)
-{
-	static bool moved;
-	char path[192];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/below/cgroup.procs", cgroup);
-	file = moved ? NULL : fopen(path, "we");
-	if (file) {
-		fprintf(file, "%d\n", (int)getpid());
-		fclose(file);
-	}
-	moved = true;
-	burn();
-}
-
-static void a_cgroup_filter_takes_what_is_in_it_or_below_it_only(void **state)
-{
-	struct hw_session_options options = {
-	    .event = "cpu-clock", .frequency = true, .rate = 999, .filter = HW_SESSION_CGROUP};
-	struct child inside, outside;
-	struct share share;
-	struct stat found;
-	char below[192];
 	unsigned bit;
 
 	(void)state;
-	if (find_cgroup("/sys/fs/cgroup/unified") && find_cgroup("/sys/fs/cgroup"))
-		skip();
-	snprintf(below, sizeof(below), "%s/below", cgroup);
-	assert_int_equal(mkdir(below, 0755), 0);
-	assert_int_equal(stat(cgroup, &found), 0);
-	options.cgroup = found.st_ino;
-	inside = child_new(burn_in_cgroup);
-	outside = child_new(burn);
-	bit = add(&options, 0);
-	child_go(&inside);
-	child_go(&outside);
-	gather_samples(&g, bit, 100);
-	gather_rest(&g, 1ull << bit);
-	share = share_of(&g, bit, inside.pid);
-	assert_exact(&share);
-	remove_and_wait(&g, bit);
-	child_end(&inside);
-	child_end(&outside);
-	rmdir(below);
-	rmdir(cgroup);
+	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++) {
+		children[i] = child_new(what[i % 3]);
+		assert_int_equal(hw_sessions_add(g.sessions, &options, &bit, NULL), 0);
+		assert_int_equal(bit, i);
+		assert_int_equal(hw_sessions_add_process(g.sessions, bit, children[i].pid, NULL), 0);
+		assert_int_equal(hw_sessions_start(g.sessions, bit, NULL), 0);
+	}
+	hw_sessions_status(g.sessions, &status);
+	assert_int_equal(status.sessions, 64);
+	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++)
+		child_go(&children[i]);
+	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++)
+		gather_samples(&g, i, 10);
+	gather_rest(&g, UINT64_MAX);
+	for (unsigned i = 0; i < HW_SESSIONS_MAX; i++) {
+		share = share_of(&g, i, i % 3 ? children[i].pid : 0);
+		assert_exact(&share);
+		hw_sessions_remove(g.sessions, i);
+		child_end(&children[i]);
+	}
+	array_for_each (&g.got, it)
+		assert_int_equal(it->sessions & (it->sessions - 1), 0); /* nobody shares a process */
 }
 
 /* ---- losses ---- */
@@ -584,7 +375,7 @@ static void requests_from_nmi_context_are_answered(void **state)
 	options.event = event;
 	child = child_new(write_watched);
 	hw_sessions_status(g.sessions, &before);
-	bit = add(&options, child.pid);
+	bit = gathered_add(&g, &options, child.pid);
 	child_go(&child);
 	gather_samples(&g, bit, 10000); /* several for each write */
 	gather_rest(&g, 1ull << bit);
@@ -613,16 +404,12 @@ int main(void)
 	    TEST(storms_leave_nothing_unanswered),
 	    TEST(a_sleeping_task_neither_pins_a_bit_nor_answers_to_its_next_owner),
 	    TEST(no_record_comes_after_remove),
-	    TEST(there_are_63_bits_and_one_line_about_the_64th),
-	    TEST(a_limited_viewer_sees_only_what_ptrace_would_allow),
-	    TEST(what_may_not_be_seen_any_more_comes_without_frames),
-	    TEST(a_uid_filter_takes_that_users_tasks_only),
-	    TEST(a_cgroup_filter_takes_what_is_in_it_or_below_it_only),
+	    TEST(there_are_64_bits_and_one_line_about_the_65th),
+	    TEST(sixty_four_sessions_at_once_each_get_exactly_their_own),
 	    TEST(what_does_not_fit_a_ring_is_told_to_the_session_that_lost_it),
 	    TEST(requests_from_nmi_context_are_answered),
 	};
 
 	need_recording();
-	nobody = 100000 + (uid_t)getpid();
 	return cmocka_run_group_tests(tests, open_once, close_once);
 }
