@@ -44,9 +44,16 @@ def perf_record(*arguments, output="perf.data", **options):
     hw.need_root()
     # --buildid-mmap: perf 6.1 crashes where another profiler asks for build IDs at the same time
     done = subprocess.run([perf, "record", "--buildid-mmap", "-q", "-o", output, *map(str, arguments)], check=False,
-                          capture_output=True, **options)
+                          capture_output=True, text=True, **options)
     assert done.returncode == 0, done.stderr[-500:]
-    return done
+    return done.stdout
+
+
+def due(said, rate):
+    """Half the samples that deep's CPU time gives at this rate, by what it printed: holds on a busy machine, too."""
+    least = int(re.search(r"cpu_ns (\d+)", said).group(1)) * rate // 2_000_000_000
+    assert least > 5, said
+    return least
 
 
 def perf_script(path, *arguments):
@@ -117,21 +124,21 @@ def compare_addresses(path, least):
 
 
 def test_frame_pointer_recordings_have_perfs_addresses():
-    perf_record("-F", 999, "-g", "--", hw.workload("deep"), 30, 2, 1)
-    compare_addresses("perf.data", 20)
+    said = perf_record("-F", 999, "-g", "--", hw.workload("deep"), 30, 2, 1)
+    compare_addresses("perf.data", due(said, 999))
 
 
 def test_compressed_recordings_are_read():
-    perf_record("-F", 999, "-g", "-z", "--", hw.workload("deep"), 30, 2, 1)
-    compare_addresses("perf.data", 20)
+    said = perf_record("-F", 999, "-g", "-z", "--", hw.workload("deep"), 30, 2, 1)
+    compare_addresses("perf.data", due(said, 999))
 
 
 def test_recordings_of_several_events_and_odd_samples_are_read():
-    perf_record("-e", "cpu-clock,task-clock,page-faults,context-switches", "-F", 499, "-g", "-d", "--phys-data",
-                "--sample-cpu", "-T", "-W", "--", hw.workload("deep"), 30, 2, 1)
+    said = perf_record("-e", "cpu-clock,task-clock,page-faults,context-switches", "-F", 499, "-g", "-d", "--phys-data",
+                       "--sample-cpu", "-T", "-W", "--", hw.workload("deep"), 30, 2, 1)
     theirs = perf_script("perf.data", "-F", "comm,tid,time,event,ip")
     ours = homeward_script("perf.data", "-F", "comm,tid,time,event,ip")
-    assert places(theirs) == places(ours) and len(ours) > 20, len(ours)
+    assert places(theirs) == places(ours) and len(ours) > due(said, 499), len(ours)
     done = hw.run("report", "--event", "page-faults", "-i", "perf.data")
     assert "page-faults" in done.stdout + done.stderr
 
@@ -143,27 +150,28 @@ def functions(found):
             for key, stacks in found.items()}
 
 
-def compare_functions(theirs, ours):
+def compare_functions(theirs, ours, least):
     theirs, ours = functions(theirs), functions(ours)
     assert set(theirs) == set(ours), (len(theirs), len(ours))
     chains = [key for key in theirs if any("chain_burn" in stack for stack in theirs[key])]
     same = sum(theirs[key] == ours[key] for key in chains)
     example = next(((theirs[key], ours[key]) for key in chains if theirs[key] != ours[key]), None)
-    assert len(chains) > 20 and same == len(chains), (same, len(chains), example)
+    assert len(chains) > least and same == len(chains), (same, len(chains), example)
 
 
 def test_stack_copies_are_walked_as_perf_walks_them():
-    perf_record("-F", 999, "--call-graph", "dwarf,16384", "--", hw.workload("deep"), 30, 1, 1)
+    said = perf_record("-F", 999, "--call-graph", "dwarf,16384", "--", hw.workload("deep"), 30, 1, 1)
     account = hw.stats("perf.data")
-    assert account["asked"] == account["answered"] == account["complete"] > 20, account
+    assert account["asked"] == account["answered"] == account["complete"] > due(said, 999), account
     # perf shows a frame's functions by DWARF: inlined ones are off, and so is what homeward may know of them
-    compare_functions(perf_script("perf.data"), homeward_script("perf.data", "--no-inline"))
+    compare_functions(perf_script("perf.data"), homeward_script("perf.data", "--no-inline"), due(said, 999))
 
 
 def test_stack_copies_that_are_too_short_say_so():
-    perf_record("-F", 999, "--call-graph", "dwarf,512", "--", hw.workload("deep"), 60, 1, 1)
+    said = perf_record("-F", 999, "--call-graph", "dwarf,512", "--", hw.workload("deep"), 60, 1, 1)
     account = hw.stats("perf.data")
-    assert account["ended"].get("short-copy", 0) > 0.9 * account["answered"] > 10, account
+    assert account["ended"].get("short-copy", 0) > 0.9 * account["answered"], account
+    assert account["answered"] > due(said, 999), account
 
 
 def test_pipes_are_read():
@@ -172,12 +180,13 @@ def test_pipes_are_read():
     for options in ["-g"], ["--call-graph", "dwarf,8192"], ["-g", "-z"]:
         command = [perf, "record", "-q", "-F", "999", *options, "-o", "-", "--", hw.workload("deep"), "20", "1", "1"]
         with open("pipe.data", "wb") as file:
-            subprocess.run(command, check=True, stdout=file, stderr=subprocess.DEVNULL)
+            done = subprocess.run(command, check=True, stdout=file, stderr=subprocess.PIPE, text=True)
         size = os.path.getsize("pipe.data")
         with subprocess.Popen(["cat", "pipe.data"], stdout=subprocess.PIPE) as cat:
             piped = hw.run("report", "-i", "-", stdin=cat.stdout)
         assert piped.stderr == "" and "chain_burn" in piped.stdout, piped
-        assert hw.stats("pipe.data")["samples"] > 10
+        # perf has the command print to its own standard error where the recording goes to standard output
+        assert hw.stats("pipe.data")["samples"] > due(done.stderr, 999)
         # one that ends early: what came is shown, and that it was not all is said
         os.truncate("pipe.data", size * 2 // 3 + 1)
         with subprocess.Popen(["cat", "pipe.data"], stdout=subprocess.PIPE) as cat:
