@@ -1,29 +1,56 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """Many programs that record through one daemon: are stacks walked once, and what does a sample cost then?
 
-The daemon and its clients run on one CPU, the work on another. Walks are counted by the daemon between two moments at
-which all clients record; the work is timed alone, below one client, and below eight.
+The daemon and its clients run on one CPU, the work (tests/workloads/gaps.c, which sees each interrupt as a gap in its
+time stamps) on another, below one client, and below eight. All record the whole machine. Counted are the walks of the
+work, from the clients' own files: the clients themselves are seen, too, and eight of them run more often than one, so
+the walks of the whole machine, which the daemon counts, tell how busy the recorders are as well.
 """
 
 import os
 import re
 import signal
+import struct
 import subprocess
 import time
 
 from common import Result, hw, median, progress, spread
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
+ROUNDS = int(os.environ.get("ROUNDS", "7"))
 RATE = int(os.environ.get("RATE", "999"))
+SECONDS = 2
 CPU, ITS_CPU = max(os.sched_getaffinity(0)), min(os.sched_getaffinity(0))
-WORK = 3000
 STATUS = re.compile(r"so far (\d+) samples, (\d+) walks at once, (\d+) on the way home.* at (\d+) ms")
+SAMPLE, CALLCHAIN = 9, 22  # linux/perf_event.h: PERF_RECORD_SAMPLE, PERF_RECORD_CALLCHAIN_DEFERRED
 
 
-def work():
-    done = subprocess.run(["taskset", "-c", str(CPU), hw.workload("work"), "cpu", str(WORK)], check=True, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    return int(re.search(r"elapsed_ns (\d+)", done.stdout).group(1)) / 1e9
+def gaps():
+    """Of the work: its PID, and the median of its gaps in µs."""
+    work = subprocess.Popen(["taskset", "-c", str(CPU), hw.workload("gaps"), str(SECONDS)], text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    text = work.communicate(timeout=60)[0]
+    assert work.returncode == 0
+    return work.pid, int(re.search(r"p50 (\d+)", text).group(1)) / 1000
+
+
+def rates(path, pid):
+    """Samples and walks a second of that process, from its first sample to its last."""
+    with open(path, "rb") as file:
+        data = file.read()
+    at, size = struct.unpack_from("<QQ", data, 40)  # of the data section
+    end = min(at + size, len(data)) if size else len(data)
+    times, walks = [], 0
+    while at + 8 <= end:
+        kind, _, length = struct.unpack_from("<IHH", data, at)
+        if kind == SAMPLE:  # ip, pid and tid, time
+            _, its_pid, _, when = struct.unpack_from("<QIIQ", data, at + 8)
+            if its_pid == pid:
+                times.append(when)
+        elif kind == CALLCHAIN:  # ends with pid and tid, time, cpu
+            walks += struct.unpack_from("<I", data, at + length - 24)[0] == pid
+        at += max(length, 8)
+    seconds = (max(times) - min(times)) / 1e9
+    return len(times) / seconds, walks / seconds
 
 
 class Clients:
@@ -60,47 +87,55 @@ class Clients:
         self.log.seek(0)
         return self.log.read()
 
-    def status(self):
-        """Samples, walks and seconds so far."""
+    def walks(self):
+        """Of the whole machine so far; and seconds."""
         before = len(STATUS.findall(self.lines()))
         self.daemon.send_signal(signal.SIGUSR1)
         hw.until(lambda: len(STATUS.findall(self.lines())) > before)
-        samples, at_once, home, at_ms = map(int, STATUS.findall(self.lines())[-1])
-        return samples, at_once + home, at_ms / 1000
+        _, at_once, home, at_ms = map(int, STATUS.findall(self.lines())[-1])
+        return at_once + home, at_ms / 1000
 
-    def measure(self):
-        """Seconds of the work; samples and walks a second meanwhile."""
-        begin = self.status()
-        seconds = work()
-        end = self.status()
-        passed = end[2] - begin[2]
-        return seconds, (end[0] - begin[0]) / passed, (end[1] - begin[1]) / passed
+
+class Figures:
+    """Of so many clients, round by round."""
+
+    def __init__(self):
+        self.gap, self.samples, self.walks, self.machine, self.complete = [], [], [], [], []
+
+    def add(self, count):
+        with Clients(count) as clients:
+            begin = clients.walks()
+            pid, gap = gaps()
+            end = clients.walks()
+        self.gap.append(gap)
+        self.machine.append((end[0] - begin[0]) / (end[1] - begin[1]))
+        for i in range(count):
+            samples, walks = rates(f"{i}.data", pid)
+            self.samples.append(samples)
+            self.walks.append(walks)
+            account = hw.stats(f"{i}.data")
+            self.complete.append(100 * account["ended"].get("complete", 0) / account["answered"])
+            assert not account["lost"]["samples"], account["lost"]
+            os.remove(f"{i}.data")
 
 
 def measure():
-    alone, figures = [], {1: [], 8: []}
-    complete = []
+    figures = {1: Figures(), 8: Figures()}
+    alone = []
     for number in range(ROUNDS):
         progress(f"clients: round {number + 1} of {ROUNDS}")
-        alone.append(work())
+        alone.append(gaps()[1])
         for count in sorted(figures, reverse=bool(number % 2)):
-            with Clients(count) as clients:
-                figures[count].append(clients.measure())
-            for i in range(count):
-                account = hw.stats(f"{i}.data")
-                if count == 8:
-                    complete.append(100 * account["ended"].get("complete", 0) / account["answered"])
-                os.remove(f"{i}.data")
-    cost = {count: [(seconds - base) / (RATE * seconds) * 1e6 for (seconds, _, _), base in zip(each, alone)]
-            for count, each in figures.items()}
-    walks = {count: [rate for _, _, rate in each] for count, each in figures.items()}
-    rows = [(f"{count} client{'s' if count > 1 else ''}", spread([rate for _, rate, _ in each], 0), spread(walks[count], 0),
-             spread(cost[count])) for count, each in figures.items()]
+            figures[count].add(count)
+    rows = [(f"{count} client{'s' if count > 1 else ''}", spread(each.samples), spread(each.walks), spread(each.gap),
+             f"{min(each.complete):.2f} %", spread(each.machine, 0)) for count, each in figures.items()]
+    one, eight = figures[1], figures[8]
     return [Result(
         f"Eight clients against one, {RATE} Hz each, through one daemon",
-        f"All record the whole machine; the work computes below 35 frames on a CPU of its own. {ROUNDS} rounds; "
-        "median (least–most).",
-        ("", "samples a second", "walks a second", "run time added, µs a sample on the profiled CPU"), rows,
-        [f"Walks: {median(walks[8]) / median(walks[1]):.3f} times as many with eight. Cost of a sample: "
-         f"{median(cost[8]) / median(cost[1]):.2f} times. Stacks complete in the files of the eight: "
-         f"{spread(complete, 2)} %. One percent of the work's run time is {1e4 / RATE:.0f} µs a sample."])]
+        f"All record the whole machine; the work watches its clock below 35 frames on a CPU of its own. {ROUNDS} rounds; "
+        "median (least–most) of the rounds' and clients' own files.",
+        ("", "samples of the work a second", "walks of the work a second", "median gap by a sample, µs",
+         "complete, the worst client's", "walks of the whole machine a second"), rows,
+        [f"Walks of the work: {median(eight.walks) / median(one.walks):.3f} times as many with eight. Time that a sample "
+         f"takes from the work: {median(eight.gap) / median(one.gap):.2f} times. The last column has the clients' own "
+         f"walks in it. Without a recorder the median gap is {spread(alone)} µs."])]
