@@ -236,22 +236,30 @@ static bool needs_own(const struct hw_record_options *options)
 	const struct hw_capture_options *capture = &options->capture;
 
 	return options->standalone || capture->truth || capture->deferred_only ||
-	       capture->table_memory_bytes || capture->task_slots || !options->cache ||
+	       capture->table_memory_bytes || capture->stack_bytes || capture->task_slots || !options->cache ||
 	       (capture->backend && strcmp(capture->backend, "auto"));
+}
+
+/* Where the daemon is looked for; an empty HOMEWARD_SOCKET: nowhere. */
+static const char *daemon_path(const struct hw_record_options *options)
+{
+	const char *named = getenv("HOMEWARD_SOCKET");
+
+	return options->socket ? options->socket : named ? named : HW_DEFAULT_SOCKET;
 }
 
 /* The daemon, where there is one; else a capture of our own. */
 static int open_capture(struct recorder *recorder, const struct hw_capture_sink *sink, struct hw_error *err)
 {
 	const struct hw_record_options *options = &recorder->options;
-	const char *path = options->socket ? options->socket : HW_DEFAULT_SOCKET;
+	const char *path = daemon_path(options);
 	int r = -ENOENT;
 
 	if (options->socket && needs_own(options))
 		return hw_fail(err, -EINVAL,
 		               "--socket names a daemon, which has its own tables, cache and way to walk: "
 		               "leave --socket out, or the options that ask for these");
-	if (!needs_own(options))
+	if (!needs_own(options) && *path)
 		r = hw_daemon_open(path, &options->capture, sink, &recorder->capture, err);
 	if (options->socket || (r != -ENOENT && r != -ECONNREFUSED && r != -EACCES))
 		return r;

@@ -299,8 +299,7 @@ def test_a_quota_leaves_a_file_that_reads():
 
 
 if __name__ == "__main__":
-    hw.need_root()
-    if hw.doctor()["blocker"]:
-        print("this machine cannot record")
+    if os.geteuid() != 0 or hw.doctor()["blocker"]:
+        print("needs root on a machine that can record")
         sys.exit(77)
     hw.main({name: test for name, test in globals().items() if getattr(test, "__name__", "") != "left_out"})

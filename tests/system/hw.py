@@ -6,10 +6,12 @@ hw.main(globals()). Each test gets a fresh directory as its working directory. A
 calls hw.skip(reason); a file whose tests all skip is skipped as a whole.
 """
 
+import ctypes
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,8 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 BUILD = os.environ.get("HW_BUILD", os.path.join(SOURCE, "build"))
 HOMEWARD = os.path.join(BUILD, "src", "cli", "homeward")
 NOBODY = 65534
+os.environ["HOMEWARD_SOCKET"] = ""  # a daemon that serves this machine is not what is tested
+BPF, PERF_EVENT_OPEN, PTRACE = 321, 298, 101  # system calls of x86-64
 
 
 class Skipped(Exception):
@@ -51,6 +55,12 @@ def need_recording():
         skip("this machine cannot record: " + blocker)
 
 
+def need_perf_event_open():
+    dump = next(backend for backend in doctor()["backends"] if backend["name"] == "dump")
+    if not dump["command"]:
+        skip("perf_event_open is refused here")
+
+
 def need_tool(name):
     path = shutil.which(name)
     if not path:
@@ -78,6 +88,24 @@ def run_as_nobody(*arguments, **options):
     os.chmod(".", 0o755)
     program = shutil.copy(HOMEWARD, os.path.abspath("homeward"))
     return run(*arguments, program=program, user=NOBODY, group=NOBODY, extra_groups=[], **options)
+
+
+def forbid(*numbers):
+    """For preexec_fn: a seccomp filter that answers these system calls with EPERM."""
+
+    def install():
+        steps = [(0x20, 0, 0, 0)]  # load the number of the call
+        for i, number in enumerate(numbers):
+            steps.append((0x15, len(numbers) - i, 0, number))
+        steps += [(0x06, 0, 0, 0x7fff0000), (0x06, 0, 0, 0x00050001)]  # allow; EPERM
+        code = b"".join(struct.pack("HBBI", *step) for step in steps)
+        buffer = ctypes.create_string_buffer(code)
+        program = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(buffer))
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert not libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+        assert not libc.prctl(22, 2, program, 0, 0)  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+
+    return install
 
 
 class Background:

@@ -42,6 +42,7 @@ def addresses(found):
 def perf_record(*arguments, output="perf.data", **options):
     perf = hw.need_tool("perf")
     hw.need_root()
+    hw.need_perf_event_open()
     # --buildid-mmap: perf 6.1 crashes where another profiler asks for build IDs at the same time
     done = subprocess.run([perf, "record", "--buildid-mmap", "-q", "-o", output, *map(str, arguments)], check=False,
                           capture_output=True, text=True, **options)
@@ -177,6 +178,7 @@ def test_stack_copies_that_are_too_short_say_so():
 def test_pipes_are_read():
     perf = hw.need_tool("perf")
     hw.need_root()
+    hw.need_perf_event_open()
     for options in ["-g"], ["--call-graph", "dwarf,8192"], ["-g", "-z"]:
         command = [perf, "record", "-q", "-F", "999", *options, "-o", "-", "--", hw.workload("deep"), "20", "1", "1"]
         with open("pipe.data", "wb") as file:
