@@ -8,7 +8,7 @@ BENCH ?=
 STACKS ?= 20000
 ZOO ?=
 
-.PHONY: all demo check check-perf check-kernels check-readers bench truth fuzz lint model stress zoo faults install clean help
+.PHONY: all demo check check-backends check-perf check-kernels check-readers bench truth fuzz lint model stress zoo faults install clean help
 .DEFAULT_GOAL := all
 
 all: setup-build $(BUILD)/build.ninja ## build build/src/cli/homeward
@@ -29,6 +29,9 @@ bench-read: setup-check all ## measure how fast a million samples are read, besi
 bench-page: setup-check all ## measure how fast the flame graph page opens and scrolls with 100,000 frames
 	@HW_MEASURE=1 HW_MAKE_PAGE=$(abspath $(BUILD))/tests/report/make_page PYTHONDONTWRITEBYTECODE=1 \
 		python3 tests/report/test_flame.py Large.test_a_hundred_thousand_frames_open_and_scroll
+
+check-backends: setup-check setup-demo all ## make demo and make check with rights taken away, a backend each; needs root. LIMITS="no-bpf demo"
+	@BUILD=$(BUILD) tests/backends/run $(LIMITS)
 
 check-readers: setup-readers all ## have other programs read every export: pprof, speedscope, Firefox Profiler, hotspot
 	@BUILD=$(BUILD) tests/readers/check.py

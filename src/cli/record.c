@@ -236,8 +236,8 @@ static bool needs_own(const struct hw_record_options *options)
 	const struct hw_capture_options *capture = &options->capture;
 
 	return options->standalone || capture->truth || capture->deferred_only ||
-	       capture->table_memory_bytes || capture->stack_bytes || capture->task_slots || !options->cache ||
-	       (capture->backend && strcmp(capture->backend, "auto"));
+	       capture->table_memory_bytes || capture->stack_bytes || capture->task_slots ||
+	       !options->cache || (capture->backend && strcmp(capture->backend, "auto"));
 }
 
 /* Where the daemon is looked for; an empty HOMEWARD_SOCKET: nowhere. */
