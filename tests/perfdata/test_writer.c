@@ -329,49 +329,6 @@ static void a_full_disk_leaves_whole_records_and_is_told_once_and_again(void **s
 	}
 }
 
-/* ---- what it writes to ---- */
-
-static void what_cannot_be_written_is_told_in_one_line(void **state)
-{
-	static const struct {
-		const char *path;
-		int code;
-	} outputs[] = {{"missing/file", -ENOENT}, {"folder", -EINVAL}, {"link", -ELOOP}};
-	struct hw_writer *writer;
-	struct hw_error err;
-
-	(void)state;
-	mkdir("folder", 0700);
-	assert_int_equal(symlink("target", "link"), 0);
-	for (size_t i = 0; i < sizeof(outputs) / sizeof(*outputs); i++) {
-		err.text[0] = 0;
-		assert_int_equal(hw_writer_open(outputs[i].path, plain_options(), &writer, &err),
-		                 outputs[i].code);
-		assert_non_null(strstr(err.text, outputs[i].path));
-		assert_null(strchr(err.text, '\n'));
-	}
-	assert_int_equal(access("target", F_OK), -1);
-	unlink("link");
-}
-
-static void an_older_file_is_kept_and_the_new_one_is_private(void **state)
-{
-	struct stat st;
-	uint8_t *bytes;
-	size_t size;
-
-	(void)state;
-	write_file("kept.data", "old", 3);
-	chmod("kept.data", 0644);
-	assert_int_equal(hw_writer_close(open_writer("kept.data", plain_options()), NULL), 0);
-	bytes = read_file("kept.data.old", &size);
-	assert_int_equal(size, 3);
-	assert_memory_equal(bytes, "old", 3);
-	free(bytes);
-	assert_int_equal(stat("kept.data", &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
-}
-
 static void a_file_without_records_was_closed_all_the_same(void **state)
 {
 	(void)state;
@@ -387,15 +344,6 @@ static void a_file_without_records_was_closed_all_the_same(void **state)
 		assert_int_equal(found.unread, 0);
 		assert_int_equal(found.samples, 0);
 	}
-}
-
-static void devices_are_written_to(void **state)
-{
-	struct hw_writer *writer = open_writer("/dev/null", plain_options());
-
-	(void)state;
-	append(writer, a_sample(1, 1, 1));
-	assert_int_equal(hw_writer_close(writer, NULL), 0);
 }
 
 static void records_that_are_none_are_refused(void **state)
@@ -497,10 +445,7 @@ int main(void)
 	    cmocka_unit_test(the_header_never_promises_what_is_not_there),
 	    cmocka_unit_test(killed_at_any_moment_it_leaves_whole_records),
 	    cmocka_unit_test(a_full_disk_leaves_whole_records_and_is_told_once_and_again),
-	    cmocka_unit_test(what_cannot_be_written_is_told_in_one_line),
-	    cmocka_unit_test(an_older_file_is_kept_and_the_new_one_is_private),
 	    cmocka_unit_test(a_file_without_records_was_closed_all_the_same),
-	    cmocka_unit_test(devices_are_written_to),
 	    cmocka_unit_test(records_that_are_none_are_refused),
 	    cmocka_unit_test(rounds_come_only_after_something_and_broken_promises_are_counted),
 	    cmocka_unit_test(callchains_are_repeated_after_late_samples),

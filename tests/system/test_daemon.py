@@ -63,6 +63,13 @@ def test_without_a_daemon_and_with_standalone_record_is_on_its_own():
     assert "no homeward daemon answers at" in hw.one_line(done.stderr)
 
 
+def test_in_a_pid_namespace_nobody_asks_the_daemon():
+    with Daemon() as daemon:
+        done = hw.run("--pid", "--fork", "--mount-proc", hw.HOMEWARD, "record", "--socket", daemon.path, "-d", "0.3",
+                      program="unshare", status=1)
+        assert "PID namespace" in hw.one_line(done.stderr)
+
+
 def test_a_second_daemon_and_impossible_places_get_one_clear_line():
     hw.need_recording()
     with Daemon() as daemon:
