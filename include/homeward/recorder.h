@@ -16,7 +16,8 @@ struct homeward_recorder;
 
 struct homeward_recorder_options {
 	size_t size;         /* sizeof(struct homeward_recorder_options) */
-	const char *backend; /* "bpf", "dump" …; NULL: the best one that works here */
+	const char *backend; /* "bpf", "dump", "daemon" …; NULL: the daemon, where there is
+	                        one, else the best one that works here */
 	const char *event;   /* NULL: cycles, or cpu-clock where there are none */
 	uint64_t rate_hz;    /* 0: 999 */
 	const pid_t *pids;   /* only these processes and their descendants; NULL: the whole machine */

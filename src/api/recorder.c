@@ -7,6 +7,8 @@
 #include "api/internal.h"
 #include "capture/capture.h"
 #include "merge/live.h"
+#include "session/client.h"
+#include "session/protocol.h"
 
 #define RATE_HZ  999
 #define GRACE_MS 300
@@ -67,6 +69,21 @@ static int take_record(void *context, const struct perf_event_header *record, st
 	                : 0;
 }
 
+/* The daemon, where there is one or only it is asked for; else a source of our own. */
+static int open_source(struct homeward_recorder *recorder, const struct hw_capture_options *options,
+                       struct hw_error *err)
+{
+	const struct hw_capture_sink sink = {.context = recorder, .record = take_record};
+	bool daemon = options->backend && !strcmp(options->backend, "daemon");
+	int code = -ENOENT;
+
+	if (daemon || !options->backend || !strcmp(options->backend, "auto"))
+		code = hw_daemon_open(HW_DEFAULT_SOCKET, options, &sink, &recorder->capture, err);
+	if (daemon || !hw_daemon_is_absent(code))
+		return code;
+	return hw_capture_open(options, &sink, &recorder->capture, err);
+}
+
 static int open_capture(struct homeward_recorder *recorder, const struct homeward_recorder_options *options,
                         struct hw_error *err)
 {
@@ -78,9 +95,8 @@ static int open_capture(struct homeward_recorder *recorder, const struct homewar
 	    .filter = options->pids != NULL,
 	    .user_only = options->user_only,
 	};
-	const struct hw_capture_sink sink = {.context = recorder, .record = take_record};
 	struct perf_event_attr attr;
-	int code = hw_capture_open(&capture, &sink, &recorder->capture, err);
+	int code = open_source(recorder, &capture, err);
 
 	for (size_t i = 0; !code && options->pids && i < options->pid_count; i++)
 		code = hw_capture_add_process(recorder->capture, options->pids[i], err);

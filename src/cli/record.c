@@ -261,7 +261,7 @@ static int open_capture(struct recorder *recorder, const struct hw_capture_sink 
 		               "leave --socket out, or the options that ask for these");
 	if (!needs_own(options) && *path)
 		r = hw_daemon_open(path, &options->capture, sink, &recorder->capture, err);
-	if (options->socket || (r != -ENOENT && r != -ECONNREFUSED && r != -EACCES))
+	if (options->socket || !hw_daemon_is_absent(r))
 		return r;
 	return hw_capture_open(&options->capture, sink, &recorder->capture, err);
 }

@@ -173,6 +173,11 @@ int hw_daemon_open(const char *path, const struct hw_capture_options *options,
 	return 0;
 }
 
+bool hw_daemon_is_absent(int result)
+{
+	return result == -ENOENT || result == -ECONNREFUSED || result == -EACCES;
+}
+
 static const char *event(const struct hw_capture *opened, struct perf_event_attr *attr)
 {
 	const struct daemon_capture *c = (const struct daemon_capture *)opened;

@@ -6,11 +6,13 @@
 #include "capture/capture.h"
 
 /*
- * Connect to the daemon at path and ask for what options say (event, rate, filter, user_only). -ENOENT or
- * -ECONNREFUSED: no daemon is there; other errors are the daemon's refusal, in its words. What the daemon has
- * for all its clients (tables, cache, how to walk) cannot be asked for.
+ * Connect to the daemon at path and ask for what options say (event, rate, filter, user_only). -ENOENT,
+ * -ECONNREFUSED or -EACCES: no daemon is there for us; other errors are the daemon's refusal, in its words.
+ * What the daemon has for all its clients (tables, cache, how to walk) cannot be asked for.
  */
 int hw_daemon_open(const char *path, const struct hw_capture_options *options,
                    const struct hw_capture_sink *sink, struct hw_capture **capture, struct hw_error *err);
+/* Does this result of it mean that there is no daemon for us: that we are on our own? */
+bool hw_daemon_is_absent(int result);
 
 #endif

@@ -94,5 +94,23 @@ def test_an_example_records_and_is_called_with_complete_stacks():
     assert complete >= 0.9 * samples, collections.Counter(line.split()[-1] for line in lines)
 
 
+def test_the_library_uses_the_daemon_and_needs_no_rights_then():
+    hw.need_root()
+    hw.need_recording()
+    os.chmod(".", 0o755)
+    os.chmod(INSTALLED.name, 0o755)
+    script = ("mount -t tmpfs none /run && mkdir /run/homeward && { \"$0\" daemon --no-cache 2> daemon.log & } && "
+              "for i in $(seq 600); do [ -S /run/homeward/homeward.sock ] && break; sleep 0.1; done; "
+              "setpriv --reuid 12321 --regid 12321 --clear-groups \"$@\"; status=$?; kill $!; wait $!; exit $status")
+    with hw.Background([hw.workload("deep"), 30, 2, 30], user=12321, group=12321, extra_groups=[]) as process:
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script, hw.HOMEWARD, *built("watch"), str(process.pid)],
+                              capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    samples, deepest = map(int, re.search(r"(\d+) samples, up to (\d+) frames", done.stderr).groups())
+    assert samples > 20 and deepest >= 30, done.stderr
+    with open("daemon.log", encoding="utf-8") as log:
+        assert "serving at /run/homeward/homeward.sock" in log.read()
+
+
 if __name__ == "__main__":
     hw.main(globals())
