@@ -82,21 +82,6 @@ static int check_user(const struct hw_client *client, uint64_t ring_bytes, struc
 	return 0;
 }
 
-/* A program is known by its process: a second session of it would be the first one's. */
-static int check_owner(const struct hw_client *client, struct hw_error *err)
-{
-	const struct hw_owner *owner = &client->peer.owner;
-
-	array_for_each (&client->server->clients, other) {
-		const struct hw_owner *its = &(*other)->peer.owner;
-
-		if (*other != client && (*other)->state != HW_CLIENT_NEW && its->pid == owner->pid &&
-		    its->start_time == owner->start_time && its->uid == owner->uid && its->gid == owner->gid)
-			return hw_fail(err, -EBUSY, "process %d has a session already", (int)owner->pid);
-	}
-	return 0;
-}
-
 static int check_wish(const struct hw_wish *wish, struct hw_error *err)
 {
 	if (!memchr(wish->event, '\0', sizeof(wish->event)))
@@ -187,8 +172,6 @@ int hw_client_begin(struct hw_client *client, const struct hw_wish *wish, struct
 		r = check_rate(client, wish, err);
 	if (!r)
 		r = check_user(client, ring_bytes, err);
-	if (!r)
-		r = check_owner(client, err);
 	if (r)
 		return r;
 	r = hw_client_open_ring(client, ring_bytes);

@@ -8,8 +8,9 @@
  *	START                    STARTED; records come into the ring
  *	STOP                     STOPPED, when what was owed has come, or a second later; the ring is complete
  *
- * Closing the socket ends the session at any point. ERROR is the daemon's last word: it closes then. Both
- * sides are on one machine, so integers are the machine's.
+ * A connection is one recording; a program may have several. Closing the socket ends the session at any
+ *point. ERROR is the daemon's last word: it closes then. Both sides are on one machine, so integers are the
+ *machine's.
  *
  * The ring (shared_ring.h) holds complete perf.data records. The eventfd becomes readable when it fills.
  */

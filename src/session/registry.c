@@ -76,7 +76,8 @@ int hw_registry_free(struct hw_registry *registry)
 
 static bool same_owner(const struct hw_owner *a, const struct hw_owner *b)
 {
-	return a->pid == b->pid && a->start_time == b->start_time && a->uid == b->uid && a->gid == b->gid;
+	return a->pid == b->pid && a->start_time == b->start_time && a->uid == b->uid && a->gid == b->gid &&
+	       a->recording == b->recording;
 }
 
 static struct hw_session *find_session(const struct hw_registry *registry, const struct hw_owner *owner)

@@ -20,7 +20,7 @@
  *  6. A function that returns an error has changed nothing: no session, event, number or count is more or
  *     less than before.
  *  7. Two programs never share a session: not after their PID was used again (the start time differs), not
- *     across users (the credentials differ).
+ *     across users (the credentials differ). Nor do two recordings of one program, which the owner numbers.
  *
  * Threads: everything here may be called by any thread at any time, with two exceptions. Inside a callback
  * hw_registry_add() and hw_registry_remove() return -EDEADLK. A thread that holds a lock which a callback
@@ -47,6 +47,7 @@ struct hw_owner {
 	uint64_t start_time; /* of that process, in clock ticks since boot: /proc/PID/stat, field 22 */
 	uid_t uid;           /* effective, when it connected */
 	gid_t gid;
+	uint64_t recording; /* which of the program's: one that makes two at once has two sessions */
 };
 
 /*

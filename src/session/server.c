@@ -170,6 +170,7 @@ static int make_client(struct hw_server *server, int fd, const struct hw_peer *p
 	client->server = server;
 	client->fd = fd;
 	client->peer = *peer;
+	client->peer.owner.recording = ++server->connections;
 	client->since_ms = hw_server_now_ms();
 	pthread_mutex_init(&client->lock, NULL);
 	event.data.ptr = client;

@@ -65,6 +65,7 @@ struct hw_server {
 	uint64_t held; /* bits of sessions whose process events are held back */
 	array_of(struct hw_client *) clients;
 	struct hw_client *by_bit[HW_SESSIONS_MAX];
+	uint64_t connections;                    /* so far: each is a recording */
 	uint64_t lost_side_band, images_dropped; /* already told */
 	uint64_t swept_ms;
 	bool close_socket_path;

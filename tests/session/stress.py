@@ -20,7 +20,8 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 SUPPRESSIONS = os.path.join(SOURCE, "tests", "session", "tsan.supp")
 PARTS = ["src/session/cpu_ids.c", "src/session/dispatch.c", "src/session/registry.c", "src/base/error.c"]
 LIBRARIES = ["-lurcu-bp", "-lurcu-cds", "-lurcu-common", "-lpthread"]
-WRAP = ["-Wl,--wrap=calloc", "-Wl,--wrap=posix_memalign", "-Wl,--wrap=free"]
+UNIT_TESTS = {"test_registry": ["-Wl,--wrap=calloc", "-Wl,--wrap=posix_memalign", "-lcmocka"],
+              "test_removal": ["-Wl,--wrap=free", "-lcmocka"]}
 
 # name, file, what stands there, what stands there instead
 MUTANTS = [
@@ -32,6 +33,7 @@ MUTANTS = [
     ("session stays published", "registry.c", "rcu_assign_pointer(registry->sessions[session->number], NULL);", ""),
     ("owner by PID alone", "registry.c", "a->start_time == b->start_time", "a->pid == b->pid"),
     ("owner without credentials", "registry.c", "a->uid == b->uid && a->gid == b->gid", "true"),
+    ("owner without recording", "registry.c", "a->recording == b->recording", "true"),
     ("session kept when its source refuses", "registry.c", "if (number < 0) {", "if (number == INT32_MIN) {"),
     ("CPU beyond the table", "registry.c", "(uint32_t)cpu >= registry->cpu_ids", "(uint32_t)cpu > registry->cpu_ids"),
     ("half of many stays", "registry.c", "hw_registry_remove(registry, events[added - 1]);", ";"),
@@ -46,10 +48,9 @@ def build(tree, directory, sanitizer, program):
     """Compile the stress test or the unit tests of a source tree; the path of the program."""
     output = os.path.join(directory, program + "-" + (sanitizer or "plain"))
     parts = [os.path.join(tree, part) for part in PARTS]
-    extra = []
-    if program == "test_registry":
+    extra = UNIT_TESTS.get(program, [])
+    if program == "test_removal":  # has it in itself
         parts = [part for part in parts if not part.endswith("registry.c")]
-        extra = WRAP + ["-lcmocka"]
     command = ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-w", "-I", os.path.join(tree, "src"),
                os.path.join(tree, "tests", "session", program + ".c"), *parts, "-o", output, *LIBRARIES, *extra]
     if sanitizer:
@@ -78,9 +79,10 @@ def as_it_is(directory, dispatches):
         ok, line = passes([program, str(dispatches)], 1800)
         print(f"{sanitizer or 'plain'}: {'ok' if ok else 'FAILED'}: {line}", flush=True)
         good = good and ok
-        ok, line = passes([build(SOURCE, directory, sanitizer, "test_registry")])
-        print(f"{sanitizer or 'plain'}: unit tests: {'ok' if ok else 'FAILED: ' + line}", flush=True)
-        good = good and ok
+        for tests in UNIT_TESTS:
+            ok, line = passes([build(SOURCE, directory, sanitizer, tests)])
+            print(f"{sanitizer or 'plain'}: {tests}: {'ok' if ok else 'FAILED: ' + line}", flush=True)
+            good = good and ok
     valgrind = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite",
                 "--fair-sched=yes"]
     ok, line = passes([*valgrind, os.path.join(directory, "stress-plain"), str(dispatches // 10)], 1800)
@@ -102,7 +104,7 @@ def caught(name, directory, file, old, new):
     with open(path, "w", encoding="utf-8") as source:
         source.write(text.replace(old, new))
     for sanitizer in ("address", "thread"):
-        for program, arguments in (("test_registry", []), ("stress", ["100000"])):
+        for program, arguments in (("test_registry", []), ("test_removal", []), ("stress", ["100000"])):
             ok, line = passes([build(tree, tree, sanitizer, program), *arguments], 20)
             if not ok:
                 print(f"mutant '{name}': caught by {program} ({sanitizer}): {line[:150]}", flush=True)

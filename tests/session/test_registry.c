@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/*
- * The registry's contract, one guarantee at a time. Allocations are made to fail by wrapping the allocator;
- * what happens between two steps of a removal is reached by compiling registry.c in here.
+/* The registry's contract, one guarantee at a time. Allocations are made to fail by wrapping the allocator.
  */
-#include <semaphore.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,39 +9,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "session/registry_internal.h"
-
-static void (*before_unlink)(void);
-#define cds_list_del_rcu(node)                                                                               \
-	do {                                                                                                 \
-		if (before_unlink)                                                                           \
-			before_unlink();                                                                     \
-		(cds_list_del_rcu)(node);                                                                    \
-	} while (0)
-#include "session/registry.c" /* NOLINT(bugprone-suspicious-include): to get between two of its steps */
-
-#include "fake_source.h"
-
-#define CPU_IDS 65 /* of the list 0,2-3,64 */
+#include "world.h"
 
 static long allocations_left = -1; /* before one fails; negative: none fails */
 void *__real_calloc(size_t count, size_t size);
 int __real_posix_memalign(void **memory, size_t alignment, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size);
-
-/* Has this been freed? */
-static const void *watched;
-static bool watched_freed;
-void __real_free(void *memory);
-void __wrap_free(void *memory);
-
-void __wrap_free(void *memory)
-{
-	if (memory && memory == __atomic_load_n(&watched, __ATOMIC_SEQ_CST))
-		__atomic_store_n(&watched_freed, true, __ATOMIC_SEQ_CST);
-	__real_free(memory);
-}
 
 static bool allocation_fails(void)
 {
@@ -59,67 +30,6 @@ void *__wrap_calloc(size_t count, size_t size)
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
 {
 	return allocation_fails() ? ENOMEM : __real_posix_memalign(memory, alignment, size);
-}
-
-struct world {
-	struct fake_source source;
-	struct hw_registry *registry;
-};
-
-static const struct hw_owner alice = {.pid = 100, .start_time = 5000, .uid = 1000, .gid = 1000};
-
-static int set_up(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-	struct hw_request_source source = fake_request_source(&world->source);
-
-	*state = world;
-	return hw_registry_new(CPU_IDS, &source, &world->registry);
-}
-
-static int tear_down(void **state)
-{
-	struct world *world = *state;
-	int r = hw_registry_free(world->registry);
-
-	free(world);
-	return r;
-}
-
-static void count_it(void *context, const void *record, size_t size)
-{
-	(void)record;
-	(void)size;
-	++*(unsigned int *)context;
-}
-
-static struct hw_session_event *add(struct world *world, const struct hw_owner *owner, int cpu,
-                                    unsigned int *count)
-{
-	struct hw_session_event *event = NULL;
-
-	assert_int_equal(hw_registry_add(world->registry, owner, cpu, NULL, count_it, count, &event, NULL),
-	                 0);
-	return event;
-}
-
-static void drop(struct world *world, struct hw_session_event *event)
-{
-	assert_int_equal(hw_registry_remove(world->registry, event), 0);
-}
-
-static void arrive(struct world *world, int cpu, int number)
-{
-	hw_registry_dispatch(world->registry, cpu, 1ull << number, "record", 6);
-}
-
-static struct hw_registry_counts counts_of(struct world *world)
-{
-	struct hw_registry_counts counts;
-
-	hw_registry_counts(world->registry, &counts);
-	assert_int_equal(counts.offered, counts.delivered + counts.lost_no_event + counts.lost_no_session);
-	return counts;
 }
 
 static void cpu_ids_are_the_highest_plus_one_not_a_count(void **state)
@@ -263,6 +173,26 @@ static void other_credentials_are_another_session(void **state)
 	drop(world, a);
 	drop(world, b);
 	drop(world, c);
+}
+
+static void another_recording_of_the_same_program_is_another_session(void **state)
+{
+	struct hw_owner second = alice;
+	struct world *world = *state;
+	unsigned int got[2] = {0};
+	struct hw_session_event *a, *b;
+
+	second.recording++;
+	a = add(world, &alice, 0, &got[0]);
+	b = add(world, &second, 0, &got[1]);
+	assert_int_equal(counts_of(world).sessions, 2);
+	arrive(world, 0, hw_session_number(b));
+	assert_int_equal(got[0], 0);
+	assert_int_equal(got[1], 1);
+	drop(world, b);
+	arrive(world, 0, hw_session_number(a));
+	assert_int_equal(got[0], 1);
+	drop(world, a);
 }
 
 static void the_same_program_can_add_again_after_its_last_removal(void **state)
@@ -415,148 +345,6 @@ static void the_wish_reaches_the_source(void **state)
 	drop(world, event);
 }
 
-/* What a callback may not do. */
-struct meddler {
-	struct world *world;
-	struct hw_session_event *self;
-	int removed, added, freed;
-};
-
-static void meddle(void *context, const void *record, size_t size)
-{
-	struct meddler *m = context;
-	struct hw_session_event *event;
-
-	(void)record;
-	(void)size;
-	m->removed = hw_registry_remove(m->world->registry, m->self);
-	m->added = hw_registry_add(m->world->registry, &alice, 0, NULL, count_it, NULL, &event, NULL);
-	m->freed = hw_registry_free(m->world->registry);
-}
-
-static void inside_a_callback_adding_and_removing_are_refused(void **state)
-{
-	struct meddler m = {.world = *state};
-
-	assert_int_equal(hw_registry_add(m.world->registry, &alice, 0, NULL, meddle, &m, &m.self, NULL), 0);
-	arrive(m.world, 0, hw_session_number(m.self));
-	assert_int_equal(m.removed, -EDEADLK);
-	assert_int_equal(m.added, -EDEADLK);
-	assert_int_equal(m.freed, -EDEADLK);
-	arrive(m.world, 0, hw_session_number(m.self));
-	assert_int_equal(counts_of(m.world).delivered, 2);
-	drop(m.world, m.self);
-}
-
-/* The mark: between it and the unlinking, a record goes to the next event already. */
-static struct world *between_world;
-static int between_number;
-
-static void record_between(void)
-{
-	arrive(between_world, 0, between_number);
-}
-
-static void from_the_mark_on_records_go_to_the_next_event(void **state)
-{
-	struct world *world = *state;
-	unsigned int going = 0, staying = 0;
-	struct hw_session_event *a = add(world, &alice, 0, &going), *b = add(world, &alice, 0, &staying);
-
-	between_world = world;
-	between_number = hw_session_number(a);
-	before_unlink = record_between;
-	drop(world, a);
-	before_unlink = NULL;
-	assert_int_equal(going, 0);
-	assert_int_equal(staying, 1);
-	drop(world, b);
-}
-
-/* The wait: a removal does not return while the event's callback runs. */
-struct slow {
-	struct world *world;
-	struct hw_session_event *event;
-	sem_t inside, go_on;
-	bool finished, finished_when_removed;
-};
-
-static void take_time(void *context, const void *record, size_t size)
-{
-	struct slow *slow = context;
-
-	(void)record;
-	(void)size;
-	sem_post(&slow->inside);
-	sem_wait(&slow->go_on);
-	__atomic_store_n(&slow->finished, true, __ATOMIC_SEQ_CST);
-}
-
-static void *dispatch_one(void *context)
-{
-	struct slow *slow = context;
-
-	arrive(slow->world, 0, 0);
-	return NULL;
-}
-
-static void *remove_it(void *context)
-{
-	struct slow *slow = context;
-
-	hw_registry_remove(slow->world->registry, slow->event);
-	slow->finished_when_removed = __atomic_load_n(&slow->finished, __ATOMIC_SEQ_CST);
-	return NULL;
-}
-
-static void removal_waits_for_a_callback_that_runs(void **state)
-{
-	struct slow slow = {.world = *state};
-	pthread_t dispatcher, remover;
-
-	sem_init(&slow.inside, 0, 0);
-	sem_init(&slow.go_on, 0, 0);
-	assert_int_equal(
-	    hw_registry_add(slow.world->registry, &alice, 0, NULL, take_time, &slow, &slow.event, NULL), 0);
-	pthread_create(&dispatcher, NULL, dispatch_one, &slow);
-	sem_wait(&slow.inside);
-	pthread_create(&remover, NULL, remove_it, &slow);
-	/* the remover marks and unlinks while the callback runs: others see it gone, and do not wait */
-	while (rcu_dereference(slow.world->registry->sessions[0]))
-		usleep(1000);
-	arrive(slow.world, 0, 0);
-	usleep(20000); /* time in which a removal that does not wait would return */
-	sem_post(&slow.go_on);
-	pthread_join(remover, NULL);
-	pthread_join(dispatcher, NULL);
-	assert_true(slow.finished_when_removed);
-	assert_int_equal(counts_of(slow.world).delivered, 1);
-	assert_int_equal(counts_of(slow.world).lost_no_session, 1);
-}
-
-/* The grace period: dispatch may still stand on what was unlinked. */
-static void memory_stays_while_somebody_reads(void **state)
-{
-	struct world *world = *state;
-
-	for (int session = 0; session < 2; session++) {
-		struct hw_session_event *event = add(world, &alice, 0, NULL);
-
-		watched_freed = false;
-		__atomic_store_n(&watched, session ? (void *)event->session : (void *)event,
-		                 __ATOMIC_SEQ_CST);
-		hw_rcu_read_lock();
-		drop(world, event);
-		usleep(20000); /* time in which one that does not wait would free */
-		assert_false(__atomic_load_n(&watched_freed, __ATOMIC_SEQ_CST));
-		hw_rcu_read_unlock();
-		rcu_barrier();
-		assert_true(__atomic_load_n(&watched_freed, __ATOMIC_SEQ_CST));
-	}
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +356,7 @@ int main(void)
 	    TEST(every_session_in_the_mask_receives_and_no_other),
 	    TEST(a_reused_pid_is_another_session),
 	    TEST(other_credentials_are_another_session),
+	    TEST(another_recording_of_the_same_program_is_another_session),
 	    TEST(the_same_program_can_add_again_after_its_last_removal),
 	    TEST(a_record_on_its_way_at_the_last_removal_is_counted_not_given),
 	    TEST(every_failed_allocation_leaves_the_registry_as_it_was),
@@ -576,10 +365,6 @@ int main(void)
 	    TEST(adding_on_many_cpus_is_all_or_nothing),
 	    TEST(the_65th_session_is_refused),
 	    TEST(the_wish_reaches_the_source),
-	    TEST(inside_a_callback_adding_and_removing_are_refused),
-	    TEST(from_the_mark_on_records_go_to_the_next_event),
-	    TEST(removal_waits_for_a_callback_that_runs),
-	    TEST(memory_stays_while_somebody_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,12 +7,13 @@ import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
 import hw
-from daemon import (ADD_PROCESS, HELLO, PROCESSES, START, STOP, WELCOME, Daemon, answer, busy, message, refusal, stop,
-                    wait_samples, wish)
+from daemon import (ADD_PROCESS, HELLO, PROCESSES, SAMPLE, START, STARTED, STOP, Daemon, answer, busy, message, refusal,
+                    stop, wait_samples, wish)
 
 OTHER = 12321  # a user of no account
 
@@ -50,6 +51,40 @@ def test_two_clients_get_their_own_rate_and_filter():
                        if line and not line[0].isspace()} for name in ("a.data", "b.data")}
         assert seen == {"a.data": {str(one.pid)}, "b.data": {str(other.pid)}}, seen
         assert hw.stats("a.data")["samples"] > 2 * hw.stats("b.data")["samples"]
+
+
+def ring_records(descriptor):
+    """Records in a client's ring, as (type, body). src/session/shared_ring.h: a page, then the bytes."""
+    head, = struct.unpack("=Q", os.pread(descriptor, 8, 0))
+    data = os.pread(descriptor, head, 4096)
+    at = 0
+    while at + 8 <= len(data):
+        kind, _, size = struct.unpack_from("=IHH", data, at)
+        yield kind, data[at + 8:at + size]
+        at += size
+
+
+def test_one_program_makes_two_recordings_at_once_and_each_gets_its_own():
+    hw.need_recording()
+    with Daemon() as daemon, hw.Background(busy(30)) as one, hw.Background(busy(30)) as other:
+        rings = {}
+        clients = [daemon.connect() for _ in range(2)]
+        for client, process in zip(clients, (one, other)):
+            client.send(message(HELLO, wish(rate=499, kind=PROCESSES, ring_bytes=8 << 20)))
+            _, descriptors, _, _ = socket.recv_fds(client, 4096, 2)
+            rings[process.pid] = descriptors[0]
+            client.send(message(ADD_PROCESS, pid=process.pid))
+            client.send(message(START))
+            assert answer(client)[0] == STARTED
+        time.sleep(1)
+        clients[0].close()  # the end of the one is none of the other's business
+        time.sleep(0.5)
+        count = sum(kind == SAMPLE for kind, _ in ring_records(rings[other.pid]))
+        hw.until(lambda: sum(kind == SAMPLE for kind, _ in ring_records(rings[other.pid])) > count, 20)
+        for pid, ring in rings.items():
+            pids = {struct.unpack_from("=I", body, 8)[0] for kind, body in ring_records(ring) if kind == SAMPLE}
+            assert pids == {pid}, (pids, rings)
+        clients[1].close()
 
 
 def test_without_a_daemon_and_with_standalone_record_is_on_its_own():
