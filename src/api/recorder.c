@@ -8,7 +8,6 @@
 #include "capture/capture.h"
 #include "merge/live.h"
 #include "session/client.h"
-#include "session/protocol.h"
 
 #define RATE_HZ  999
 #define GRACE_MS 300
@@ -78,7 +77,7 @@ static int open_source(struct homeward_recorder *recorder, const struct hw_captu
 	int code = -ENOENT;
 
 	if (daemon || !options->backend || !strcmp(options->backend, "auto"))
-		code = hw_daemon_open(HW_DEFAULT_SOCKET, options, &sink, &recorder->capture, err);
+		code = hw_daemon_open(hw_daemon_socket(), options, &sink, &recorder->capture, err);
 	if (daemon || !hw_daemon_is_absent(code))
 		return code;
 	return hw_capture_open(options, &sink, &recorder->capture, err);

@@ -18,7 +18,6 @@
 #include "cli/truth.h"
 #include "perfdata/writer.h"
 #include "session/client.h"
-#include "session/protocol.h"
 
 #define POLL_MS  100
 #define GRACE_MS 1000
@@ -240,26 +239,18 @@ static bool needs_own(const struct hw_record_options *options)
 	       !options->cache || (capture->backend && strcmp(capture->backend, "auto"));
 }
 
-/* Where the daemon is looked for; an empty HOMEWARD_SOCKET: nowhere. */
-static const char *daemon_path(const struct hw_record_options *options)
-{
-	const char *named = getenv("HOMEWARD_SOCKET");
-
-	return options->socket ? options->socket : named ? named : HW_DEFAULT_SOCKET;
-}
-
 /* The daemon, where there is one; else a capture of our own. */
 static int open_capture(struct recorder *recorder, const struct hw_capture_sink *sink, struct hw_error *err)
 {
 	const struct hw_record_options *options = &recorder->options;
-	const char *path = daemon_path(options);
+	const char *path = options->socket ? options->socket : hw_daemon_socket();
 	int r = -ENOENT;
 
 	if (options->socket && needs_own(options))
 		return hw_fail(err, -EINVAL,
 		               "--socket names a daemon, which has its own tables, cache and way to walk: "
 		               "leave --socket out, or the options that ask for these");
-	if (!needs_own(options) && *path)
+	if (!needs_own(options))
 		r = hw_daemon_open(path, &options->capture, sink, &recorder->capture, err);
 	if (options->socket || !hw_daemon_is_absent(r))
 		return r;

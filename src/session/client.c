@@ -152,6 +152,8 @@ int hw_daemon_open(const char *path, const struct hw_capture_options *options,
 	int r;
 
 	/* ENOENT: there is none for us */
+	if (!*path)
+		return hw_fail(err, -ENOENT, "no homeward daemon is to be used: HOMEWARD_SOCKET is empty");
 	if (hw_probe_own_pids())
 		return hw_fail(err, -ENOENT,
 		               "the homeward daemon knows processes by other numbers: this is a PID "
@@ -171,6 +173,13 @@ int hw_daemon_open(const char *path, const struct hw_capture_options *options,
 	}
 	*result = &c->capture;
 	return 0;
+}
+
+const char *hw_daemon_socket(void)
+{
+	const char *named = secure_getenv("HOMEWARD_SOCKET");
+
+	return named ? named : HW_DEFAULT_SOCKET;
 }
 
 bool hw_daemon_is_absent(int result)

@@ -12,6 +12,9 @@
  */
 int hw_daemon_open(const char *path, const struct hw_capture_options *options,
                    const struct hw_capture_sink *sink, struct hw_capture **capture, struct hw_error *err);
+/* Where the daemon is looked for by default: what HOMEWARD_SOCKET says (empty: nowhere), or the usual place.
+ */
+const char *hw_daemon_socket(void);
 /* Does this result of it mean that there is no daemon for us: that we are on our own? */
 bool hw_daemon_is_absent(int result);
 
