@@ -116,6 +116,7 @@ static int open_pair(struct hw_perf_source *source, pid_t pid, size_t cpu)
 	int r = open_into(hw_event_open(&source->attr, pid, source->cpus.items[cpu]), &rings[0],
 	                  &source->sampling);
 
+	source->band_attr.ksymbol = !source->attr.exclude_kernel;
 	return r ? r
 	         : open_into(hw_event_open(&source->band_attr, pid, source->cpus.items[cpu]), &rings[1],
 	                     &source->band);
@@ -361,7 +362,7 @@ static int take_wanted(void *context, const struct perf_event_header *record, st
 	struct hw_perf_source *source = context;
 	const uint32_t *ids = (const uint32_t *)(record + 1);
 
-	if (!source->options.filter)
+	if (!source->options.filter || record->type == PERF_RECORD_KSYMBOL) /* kernel code is of no process */
 		return source->take(source, record, err);
 	if (record->type == PERF_RECORD_FORK)
 		set_wanted(source, ids[0], is_wanted(source, (pid_t)ids[1]));

@@ -342,17 +342,25 @@ static uint64_t who_may_know(struct hw_sessions *s, int32_t pid)
 	return sessions;
 }
 
+/* Kernel code is of no process: for all who may see the kernel at all. */
+static uint64_t who_may_know_kernel(const struct hw_sessions *s)
+{
+	return s->live & ~s->side.masks->limited;
+}
+
 static int deliver_process(void *context, const struct perf_event_header *record, struct hw_error *err)
 {
 	struct hw_sessions *s = context;
 	const int32_t *pid = (const int32_t *)(record + 1);
+	uint64_t sessions;
 	int r;
 
 	if (record->type == PERF_RECORD_LOST)
 		return 0; /* told with the other losses */
+	sessions = record->type == PERF_RECORD_KSYMBOL ? who_may_know_kernel(s) : who_may_know(s, *pid);
 	hw_loader_saw(s->loader, record);
 	pthread_mutex_lock(&s->sink_lock);
-	r = s->sink.process(s->sink.context, who_may_know(s, *pid), record, err);
+	r = s->sink.process(s->sink.context, sessions, record, err);
 	pthread_mutex_unlock(&s->sink_lock);
 	return r;
 }

@@ -54,7 +54,8 @@ struct hw_sessions_sink {
 	 * A process event (MMAP2, COMM, FORK, EXIT; the side band). sessions: those that may know of it for
 	 * sure (no limit on the viewer, and all processes or this one asked for). A session with a limit, a
 	 * uid or a cgroup is never in there: it may know of a process image once it got a sample of it, so
-	 * whoever keeps such sessions holds these records back until then.
+	 * whoever keeps such sessions holds these records back until then. New kernel code (KSYMBOL) is for
+	 * all sessions without a limit.
 	 */
 	int (*process)(void *context, uint64_t sessions, const struct perf_event_header *record,
 	               struct hw_error *err);

@@ -42,6 +42,7 @@ static void set_attr(struct perf_event_attr *attr)
 	attr->comm = 1;
 	attr->comm_exec = 1;
 	attr->task = 1;
+	attr->ksymbol = 1;
 	attr->build_id = 1;
 	attr->sample_id_all = 1;
 	attr->use_clockid = 1;

@@ -235,7 +235,8 @@ static int take_existing(void *context, const struct perf_event_header *record, 
 	const uint32_t *pid = (const uint32_t *)(record + 1);
 
 	(void)err;
-	if (record->type == PERF_RECORD_MMAP2 && *pid == (uint32_t)-1) {
+	if (record->type == PERF_RECORD_KSYMBOL ||
+	    (record->type == PERF_RECORD_MMAP2 && *pid == (uint32_t)-1)) {
 		if (existing->client->kernel_shown)
 			hw_client_put(existing->client, record);
 	} else if (existing->fill) {

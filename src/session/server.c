@@ -97,6 +97,12 @@ static int on_process(void *context, uint64_t sessions, const struct perf_event_
 	struct hw_server *server = context;
 
 	(void)err;
+	if (record->type == PERF_RECORD_KSYMBOL) {
+		array_for_each (&server->clients, client)
+			if ((*client)->event_count && (*client)->kernel_shown)
+				give(server, 1ull << (*client)->bit, record);
+		return 0;
+	}
 	give(server, sessions & ~server->held, record);
 	if (server->images)
 		hw_images_take(server->images, record, give, server);

@@ -38,6 +38,11 @@ def workload(name):
     return os.path.join(BUILD, "tests", "workloads", name)
 
 
+def late_bpf(times):
+    """A command that loads a BPF program, hw_late, when it has run for a while, and runs it."""
+    return ["/usr/bin/python3", os.path.join(SOURCE, "tests", "system", "late_bpf.py"), str(times)]
+
+
 def doctor():
     """What "homeward doctor --json" says of this machine."""
     return json.loads(run("doctor", "--json", status=None).stdout)

@@ -283,6 +283,24 @@ def test_limits_of_a_user_are_told_in_one_line():
         assert client.wait(20) == 0
 
 
+def test_kernel_code_that_comes_is_told_to_those_who_may_see_the_kernel_only():
+    hw.need_recording()
+    os.mkdir("pub")
+    os.chown("pub", OTHER, OTHER)
+    other = [program_for_all(), "record", "-q", "-o", "pub/other.data", "--socket"]
+    with Daemon() as daemon:
+        own = daemon.start_record("-q", "-p", str(daemon.process.pid))
+        limited = subprocess.Popen([*other, daemon.path], stdin=subprocess.DEVNULL, **as_user(OTHER))
+        hw.until(lambda: daemon.ring_maps() == 2)
+        hw.run(*hw.late_bpf(2)[1:], program="/usr/bin/python3")
+        for client in own, limited:
+            client.send_signal(signal.SIGINT)
+            assert client.wait(20) == 0
+    assert "_hw_late" in hw.run("script", "-D", "test.data").stdout
+    seen = hw.run("script", "-D", "pub/other.data").stdout
+    assert ("_hw_late" in seen) == ("PERF_RECORD_KSYMBOL" in seen) == ("kernel.kallsyms" in seen)
+
+
 def test_the_daemon_keeps_few_capabilities_and_its_compiler_none():
     hw.need_recording()
 

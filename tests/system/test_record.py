@@ -301,6 +301,14 @@ def test_processes_that_come_and_go_are_answered():
 
 
 
+def test_bpf_programs_that_come_while_recording_are_named():
+    hw.need_root()
+    for options in [], ["-a"], ["--backend", "dump"]:
+        hw.record("-q", *options, "--", *hw.late_bpf(10))
+        late = [stack for stack in hw.folded("test.data") if re.fullmatch("bpf_prog_[0-9a-f]{16}_hw_late", stack[-1])]
+        assert late, options
+
+
 def test_no_name_reaches_the_terminal_as_an_escape():
     hw.need_root()
     script = 'printf "\\302\\23331m\\377" >/proc/$$/comm; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'
