@@ -3,7 +3,8 @@
  * What the kernel side and user space say to each other: maps, ring records, options.
  *
  * Ring records carry complete perf.data records, so that the recorder only copies: a prefix
- * (what it is, for which sessions), then the bytes as they go to the file.
+ * (what it is, for which sessions), then the bytes as they go to the file. A sample that was walked at
+ * once comes together with its callchain.
  */
 #ifndef HW_BPF_ABI_H
 #define HW_BPF_ABI_H
@@ -26,7 +27,7 @@
 #define HW_RING_TASK      1 /* ring 2 * cpu + 1: what tasks emit on their way home */
 
 enum hw_ring_kind {
-	HW_RING_PERF = 1,       /* a perf.data record follows the prefix */
+	HW_RING_PERF = 1,       /* perf.data records follow the prefix */
 	HW_RING_MISS = 2,       /* struct hw_miss */
 	HW_RING_UNFINISHED = 3, /* struct hw_unfinished, then ips, stack bytes and mappings */
 	HW_RING_TRUTH = 4,      /* the same, of a finished walk: test only */
@@ -40,13 +41,15 @@ struct hw_ring_prefix {
 };
 
 #define HW_EVENTS_MAX 256 /* kernel events that sessions share; a power of two */
+#define HW_EVENT_PERIOD_VARIES                                                                               \
+	HW_EVENTS_MAX /* beside the index in its BPF cookie: samples say their period */
 
 /* Who samples what: written by user space through a mapping. A mask has a bit for each session. */
 struct hw_session_masks {
 	hw_u64 active;  /* sessions that sample, by whatever event */
 	hw_u64 limited; /* sessions whose viewer may see only what the map viewers allows */
 	hw_u64 by_process, by_uid, by_cgroup; /* sessions with that filter; in none of them: all tasks */
-	hw_u64 events[HW_EVENTS_MAX]; /* by the BPF cookie of the event: sessions that get its samples */
+	hw_u64 events[HW_EVENTS_MAX]; /* by the index in the event's cookie: sessions that get its samples */
 };
 
 /* A process in the map targets. One that is gone stays, so that its last records can be told apart. */
@@ -126,8 +129,12 @@ struct hw_late {
 	hw_u32 cpu, zero;
 };
 
-/* A perf.data sample record (linux/perf_event.h: PERF_RECORD_SAMPLE, ip|tid|time|cpu|period|callchain). */
-struct hw_sample_record {
+/*
+ * A perf.data sample record (linux/perf_event.h: PERF_RECORD_SAMPLE, ip|tid|time|cpu[|period]|callchain), in
+ * eight words before nr: a head of seven, then the period; or where the file's attribute says the period, one
+ * word unused, then the head.
+ */
+struct hw_sample_head {
 	struct hw_ring_prefix prefix;
 	hw_u32 type;
 	hw_u16 misc;
@@ -136,9 +143,14 @@ struct hw_sample_record {
 	hw_u32 pid, tid;
 	hw_u64 time_ns;
 	hw_u32 cpu, zero;
-	hw_u64 period;
+};
+
+#define HW_SAMPLE_WORDS 8
+struct hw_sample_record {
+	hw_u64 head[HW_SAMPLE_WORDS];
 	hw_u64 nr;
 	hw_u64 ips[HW_KERNEL_FRAMES_MAX + 1 + 2]; /* marker, kernel frames, marker, cookie */
+	hw_u64 unused; /* so that the longest one fits wherever the verifier thinks it begins */
 };
 
 /* A perf.data deferred callchain (kernel/events/core.c of 6.19: PERF_RECORD_CALLCHAIN_DEFERRED). */

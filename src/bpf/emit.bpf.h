@@ -73,29 +73,16 @@ static __noinline hw_u64 still_seen(hw_u64 cookie, hw_u64 sessions, hw_u32 which
 	return seen;
 }
 
-/* Emit the walk in *s. 0, or negative (counted) where the ring had no room. */
-__noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessions, hw_u32 reason,
-                              hw_u32 which)
+/* Make the perf.data record of the walk in *s, all but the prefix. Its size in bytes. */
+static __always_inline hw_u64 build_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u32 reason)
 {
-	struct hw_callchain_record *record;
-	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
-	hw_u64 bytes, size;
-	hw_u32 depth;
+	struct hw_callchain_record *record = &s->record;
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), size;
+	hw_u32 depth = s->walk.depth;
 
-	if (!s)
-		return -1;
-	if (sessions & masks.limited)
-		sessions = still_seen(cookie, sessions, which);
-	if (!sessions)
-		return 0;
-	record = &s->record;
-	depth = s->walk.depth;
 	if (depth > HW_FRAMES_MAX)
 		depth = HW_FRAMES_MAX;
 	size = 24 + 8 * (hw_u64)depth + HW_SAMPLE_ID_BYTES;
-	record->prefix.kind = HW_RING_PERF;
-	record->prefix.zero = 0;
-	record->prefix.sessions = sessions;
 	record->type = PERF_RECORD_CALLCHAIN_DEFERRED;
 	record->misc = (hw_u16)(PERF_RECORD_MISC_USER | reason << HW_MISC_REASON_SHIFT);
 	record->size = (hw_u16)size;
@@ -104,7 +91,27 @@ __noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessio
 	record->ips[depth] = pid_tgid >> 32 | pid_tgid << 32;
 	record->ips[depth + 1] = bpf_ktime_get_ns();
 	record->ips[depth + 2] = bpf_get_smp_processor_id();
-	bytes = size + sizeof(struct hw_ring_prefix);
+	return size;
+}
+
+/* Emit the walk in *s. 0, or negative (counted) where the ring had no room. */
+__noinline int emit_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u64 sessions, hw_u32 reason,
+                              hw_u32 which)
+{
+	struct hw_callchain_record *record;
+	hw_u64 bytes;
+
+	if (!s)
+		return -1;
+	if (sessions & masks.limited)
+		sessions = still_seen(cookie, sessions, which);
+	if (!sessions)
+		return 0;
+	record = &s->record;
+	bytes = sizeof(struct hw_ring_prefix) + build_callchain(s, cookie, reason);
+	record->prefix.kind = HW_RING_PERF;
+	record->prefix.zero = 0;
+	record->prefix.sessions = sessions;
 	if (bytes > sizeof(*record))
 		return -1;
 	if (ring_output(which, record, bytes)) {

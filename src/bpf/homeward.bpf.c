@@ -34,81 +34,135 @@ static __always_inline hw_u32 refusal_of(struct task_struct *task, struct pt_reg
 	return HW_REFUSE_NONE;
 }
 
-/* A hit in user mode: walk here and now, if nothing has to be waited for. A cookie, or 0. */
-static __always_inline hw_u64 walk_at_once(struct bpf_perf_event_data *ctx, struct task_struct *task,
-                                           hw_u64 sessions)
+/* One hit, as far as it is known before a stack is walked. */
+struct hit {
+	struct bpf_perf_event_data *ctx;
+	struct task_struct *task;
+	hw_u64 sessions;
+	hw_u64 time_ns;
+	hw_u64 skip; /* 8, where samples carry no period, or 0: where their head begins, bytes */
+};
+
+/* Fill words, HW_SAMPLE_WORDS of them; bytes: of the sample with its prefix. */
+static __always_inline void put_head(const struct hit *hit, hw_u64 *words, hw_u32 misc, hw_u64 bytes)
 {
+	struct hw_sample_head *head = (struct hw_sample_head *)((char *)words + hit->skip);
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	words[HW_SAMPLE_WORDS - 1] = hit->ctx->sample_period; /* the head may be written over it */
+	barrier();
+	head->prefix.kind = HW_RING_PERF;
+	head->prefix.zero = 0;
+	head->prefix.sessions = hit->sessions;
+	head->type = PERF_RECORD_SAMPLE;
+	head->misc = (hw_u16)misc;
+	head->size = (hw_u16)(bytes - sizeof(struct hw_ring_prefix));
+	head->ip = hit->ctx->regs.ip;
+	head->pid = (hw_u32)(pid_tgid >> 32);
+	head->tid = (hw_u32)pid_tgid;
+	head->time_ns = hit->time_ns;
+	head->cpu = bpf_get_smp_processor_id();
+	head->zero = 0;
+}
+
+static __always_inline void sample_to_ring(const struct hit *hit, hw_u64 *words, hw_u64 bytes)
+{
+	if (ring_output(HW_RING_INTERRUPT, (char *)words + hit->skip, bytes)) {
+		COUNT(lost_samples, 1);
+		count_loss(hit->sessions, 0);
+	} else {
+		COUNT(samples, 1);
+	}
+}
+
+/* In the scratch, nr of a sample without a kernel part and its two words stand right before the callchain. */
+_Static_assert(__builtin_offsetof(struct hw_scratch, sample) + (HW_SAMPLE_WORDS + 3) * 8 ==
+                   __builtin_offsetof(struct hw_scratch, record.type),
+               "a sample ends where its callchain begins");
+
+/*
+ * A hit in user mode: walk here and now, if nothing has to be waited for, and emit sample and callchain as
+ * one. 0, or -1: nothing was emitted.
+ */
+static __always_inline int walk_at_once(const struct hit *hit)
+{
+	hw_u64 cookie, callchain_bytes, sample_bytes;
 	struct hw_scratch *s;
 	hw_u32 zero = 0;
-	hw_u64 cookie;
+	hw_u64 *end;
 	int r;
 
 	s = bpf_map_lookup_elem(&interrupt_scratch, &zero);
 	if (!s)
-		return 0;
-	TAKE_REGISTERS(&s->walk, &ctx->regs);
-	walk_begin(s, task);
+		return -1;
+	TAKE_REGISTERS(&s->walk, &hit->ctx->regs);
+	walk_begin(s, hit->task);
 	r = walk_run(s);
 	if (r < HW_FRAME_DONE) {
 		COUNT(not_at_once, 1);
-		return 0;
+		return -1;
 	}
 	cookie = new_cookie(0);
-	emit_callchain(s, cookie, sessions, (hw_u32)(r - HW_FRAME_DONE), HW_RING_INTERRUPT);
+	callchain_bytes = build_callchain(s, cookie, (hw_u32)(r - HW_FRAME_DONE));
+	sample_bytes = (HW_SAMPLE_WORDS + 3) * 8 - hit->skip;
+	put_head(hit, s->sample, PERF_RECORD_MISC_USER, sample_bytes);
+	s->sample[HW_SAMPLE_WORDS] = 2; /* nr */
+	end = (hw_u64 *)&s->record;
+	end[0] = PERF_CONTEXT_USER_DEFERRED;
+	end[1] = cookie;
+	if (callchain_bytes > sizeof(s->record))
+		return -1;
+	sample_to_ring(hit, s->sample, sample_bytes + callchain_bytes);
 	COUNT(at_once, 1);
 	COUNT(frames, s->walk.depth);
-	return cookie;
+	return 0;
+}
+
+static __always_inline hw_u32 put_kernel_frames(struct bpf_perf_event_data *ctx,
+                                                struct hw_sample_record *record)
+{
+	long bytes;
+
+	record->ips[0] = PERF_CONTEXT_KERNEL;
+	bytes = bpf_get_stack(ctx, &record->ips[1], HW_KERNEL_FRAMES_MAX * 8, 0);
+	if (bytes > 0)
+		return 1 + (hw_u32)bytes / 8;
+	record->ips[1] = ctx->regs.ip;
+	return 2;
 }
 
 SEC("perf_event")
 int on_sample(struct bpf_perf_event_data *ctx)
 {
-	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct task_struct *task = bpf_get_current_task_btf();
-	hw_u64 cs = *(volatile __u64 *)&ctx->regs.cs;
-	hw_u64 sessions, cookie = 0, bytes;
-	struct hw_sample_record *record;
+	struct hit hit = {.ctx = ctx, .task = bpf_get_current_task_btf()};
+	hw_u64 cookie = 0, event = bpf_get_attach_cookie(ctx), bytes;
 	hw_u32 refusal = 0, zero = 0, nr = 0;
-	long stack;
+	struct hw_sample_record *record;
+	int user_mode = (*(volatile __u64 *)&ctx->regs.cs & 3) == 3;
 
-	if (!(hw_u32)pid_tgid) {
+	if (!(hw_u32)bpf_get_current_pid_tgid()) {
 		COUNT(idle, 1);
 		return 0;
 	}
-	sessions = wanted_by(masks.events[bpf_get_attach_cookie(ctx) & (HW_EVENTS_MAX - 1)]);
-	if (!sessions) {
+	hit.sessions = wanted_by(masks.events[event & (HW_EVENTS_MAX - 1)]);
+	if (!hit.sessions) {
 		COUNT(filtered, 1);
 		return 0;
+	}
+	hit.time_ns = bpf_ktime_get_ns();
+	hit.skip = (~event / HW_EVENT_PERIOD_VARIES & 1) * 8;
+	if (!(hit.task->flags & PF_KTHREAD)) {
+		refusal = refusal_of(hit.task, (struct pt_regs *)bpf_task_pt_regs(hit.task));
+		if (!refusal && user_mode && !config.deferred_only && !walk_at_once(&hit))
+			return 0;
 	}
 	record = bpf_map_lookup_elem(&sample_scratch, &zero);
 	if (!record)
 		return 0;
-	record->ip = ctx->regs.ip;
-	record->pid = (hw_u32)(pid_tgid >> 32);
-	record->tid = (hw_u32)pid_tgid;
-	record->time_ns = bpf_ktime_get_ns();
-	record->cpu = bpf_get_smp_processor_id();
-	record->period = ctx->sample_period;
-	record->misc = PERF_RECORD_MISC_USER;
-	if ((cs & 3) != 3) {
-		record->misc = PERF_RECORD_MISC_KERNEL;
-		record->ips[0] = PERF_CONTEXT_KERNEL;
-		nr = 1;
-		stack = bpf_get_stack(ctx, &record->ips[1], HW_KERNEL_FRAMES_MAX * 8, 0);
-		if (stack > 0)
-			nr += (hw_u32)stack / 8;
-		else {
-			record->ips[1] = record->ip;
-			nr = 2;
-		}
-	}
-	if (!(task->flags & PF_KTHREAD)) {
-		refusal = refusal_of(task, (struct pt_regs *)bpf_task_pt_regs(task));
-		if (!refusal && (cs & 3) == 3 && !config.deferred_only)
-			cookie = walk_at_once(ctx, task, sessions);
-		if (!refusal && !cookie)
-			cookie = request(task, sessions, &refusal);
-	}
+	if (!user_mode)
+		nr = put_kernel_frames(ctx, record);
+	if (!refusal && !(hit.task->flags & PF_KTHREAD))
+		cookie = request(hit.task, hit.sessions, &refusal);
 	if (nr > HW_KERNEL_FRAMES_MAX + 1)
 		nr = HW_KERNEL_FRAMES_MAX + 1;
 	if (cookie) {
@@ -116,21 +170,14 @@ int on_sample(struct bpf_perf_event_data *ctx)
 		record->ips[nr + 1] = cookie;
 		nr += 2;
 	}
-	record->misc |= (hw_u16)(refusal << HW_MISC_REASON_SHIFT);
-	record->prefix.kind = HW_RING_PERF;
-	record->prefix.sessions = sessions;
-	record->type = PERF_RECORD_SAMPLE;
 	record->nr = nr;
-	bytes = __builtin_offsetof(struct hw_sample_record, ips) + 8 * (hw_u64)nr;
-	record->size = (hw_u16)(bytes - sizeof(struct hw_ring_prefix));
-	if (bytes > sizeof(*record))
-		return 0;
-	if (ring_output(HW_RING_INTERRUPT, record, bytes)) {
-		COUNT(lost_samples, 1);
-		count_loss(sessions, 0);
-	} else {
-		COUNT(samples, 1);
-	}
+	bytes = __builtin_offsetof(struct hw_sample_record, ips) + 8 * (hw_u64)nr - hit.skip;
+	put_head(&hit, record->head,
+	         (user_mode ? PERF_RECORD_MISC_USER : PERF_RECORD_MISC_KERNEL) | refusal
+	                                                                             << HW_MISC_REASON_SHIFT,
+	         bytes);
+	if (bytes <= sizeof(*record) - 8)
+		sample_to_ring(&hit, record->head, bytes);
 	return 0;
 }
 

@@ -46,6 +46,7 @@ struct hw_scratch {
 	hw_u64 now_s;        /* of table_infos.used_s */
 	hw_u64 vdso;
 	hw_u64 window[HW_WINDOW_WORDS];
+	hw_u64 sample[HW_SAMPLE_WORDS + 1]; /* of a walk at once: ends in the prefix of record */
 	struct hw_callchain_record record;
 	/* too large for a program's stack */
 	struct hw_vma_copy copy;

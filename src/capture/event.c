@@ -54,6 +54,11 @@ void hw_event_for_file(struct perf_event_attr *attr, const struct hw_event_optio
 	hw_attr_set_deferred(attr);
 }
 
+bool hw_event_period_varies(const struct perf_event_attr *attr)
+{
+	return attr->freq;
+}
+
 int hw_event_open(const struct perf_event_attr *attr, pid_t pid, int cpu)
 {
 	struct perf_event_attr copy = *attr; /* the kernel may write to it */

@@ -20,6 +20,9 @@ void hw_event_set(struct perf_event_attr *attr, const struct hw_event_kind *kind
 /* The attribute as it stands in a file whose samples are of HW_SAMPLE_TYPE, with deferred callchains. */
 void hw_event_for_file(struct perf_event_attr *attr, const struct hw_event_options *options);
 
+/* Whether the kernel changes the period as it goes, to keep to a rate. */
+bool hw_event_period_varies(const struct perf_event_attr *attr);
+
 /* perf_event_open: a file descriptor or -errno. */
 int hw_event_open(const struct perf_event_attr *attr, pid_t pid, int cpu);
 

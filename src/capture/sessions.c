@@ -57,22 +57,29 @@ struct hw_sessions {
 	int failed;
 };
 
-static int deliver(struct hw_sessions *s, uint64_t sessions, const struct perf_event_header *record,
+/* Deliver the records that stand in size bytes. */
+static int deliver(struct hw_sessions *s, uint64_t sessions, const void *records, size_t size,
                    struct hw_error *err)
 {
+	const struct perf_event_header *record;
 	int r = 0;
 
 	pthread_mutex_lock(&s->sink_lock);
 	sessions &= __atomic_load_n(&s->live, __ATOMIC_ACQUIRE);
-	if (sessions)
+	for (; sessions && r >= 0 && size >= sizeof(*record); size -= record->size) {
+		record = records;
+		if (record->size < sizeof(*record) || record->size > size)
+			break;
 		r = s->sink.record(s->sink.context, sessions, record, err);
+		records = (const char *)records + record->size;
+	}
 	pthread_mutex_unlock(&s->sink_lock);
 	return r;
 }
 
 static int deliver_finished(void *context, uint64_t sessions, const struct perf_event_header *record)
 {
-	return deliver(context, sessions, record, NULL);
+	return deliver(context, sessions, record, record->size, NULL);
 }
 
 static int from_ring(void *context, void *data, size_t size)
@@ -83,7 +90,7 @@ static int from_ring(void *context, void *data, size_t size)
 
 	switch (size > sizeof(*prefix) ? prefix->kind : 0) {
 	case HW_RING_PERF:
-		r = deliver(s, prefix->sessions, (const struct perf_event_header *)(prefix + 1), &s->error);
+		r = deliver(s, prefix->sessions, prefix + 1, size - sizeof(*prefix), &s->error);
 		break;
 	case HW_RING_MISS:
 	case HW_RING_UNFINISHED:
@@ -386,15 +393,19 @@ static int tell_loss(struct hw_sessions *s, unsigned bit, uint32_t cpu, uint64_t
 	struct hw_record_id id = {.cpu = cpu};
 	struct timespec clock;
 	uint64_t buffer[16];
-	int r = 0;
+	int size = 0, r = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &clock);
 	id.time_ns = (uint64_t)clock.tv_sec * 1000000000ull + (uint64_t)clock.tv_nsec;
-	if (samples && hw_build_lost_samples(buffer, sizeof(buffer), &id, samples) > 0)
-		r = deliver(s, 1ull << bit, (struct perf_event_header *)buffer, err);
-	if (!r && callchains &&
-	    hw_build_lost(buffer, sizeof(buffer), &id, callchains, HW_LOST_CALLCHAINS) > 0)
-		r = deliver(s, 1ull << bit, (struct perf_event_header *)buffer, err);
+	if (samples)
+		size = hw_build_lost_samples(buffer, sizeof(buffer), &id, samples);
+	if (size > 0)
+		r = deliver(s, 1ull << bit, buffer, (size_t)size, err);
+	size = 0;
+	if (!r && callchains)
+		size = hw_build_lost(buffer, sizeof(buffer), &id, callchains, HW_LOST_CALLCHAINS);
+	if (size > 0)
+		r = deliver(s, 1ull << bit, buffer, (size_t)size, err);
 	return r;
 }
 
@@ -483,6 +494,11 @@ const char *hw_sessions_event(const struct hw_sessions *s, unsigned bit, struct 
 
 	*attr = event->attr;
 	hw_event_for_file(attr, &options);
+	if (!hw_event_period_varies(&event->attr)) { /* then samples do not repeat it: see bpf/abi.h */
+		attr->sample_type &= ~(uint64_t)PERF_SAMPLE_PERIOD;
+		attr->freq = 0;
+		attr->sample_period = event->attr.sample_period;
+	}
 	return event->kind.name;
 }
 

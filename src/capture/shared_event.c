@@ -50,7 +50,8 @@ static void close_event(struct hw_shared_event *event)
 static int attach(struct hw_shared_events *events, struct hw_shared_event *event, int fd, uint32_t cpu,
                   struct hw_error *err)
 {
-	LIBBPF_OPTS(bpf_perf_event_opts, opts, .bpf_cookie = (uint64_t)(event - events->events));
+	uint64_t varies = hw_event_period_varies(&event->attr) ? HW_EVENT_PERIOD_VARIES : 0;
+	LIBBPF_OPTS(bpf_perf_event_opts, opts, .bpf_cookie = (uint64_t)(event - events->events) | varies);
 	struct bpf_link *link;
 
 	if (array_push(&event->cpus, cpu) || array_push(&event->fds, fd)) {

@@ -81,6 +81,22 @@ static void tell_info(struct hw_recording *recording)
 	recording->account.ended_cleanly = from->ended_cleanly;
 }
 
+/*
+ * A clock at so many Hz has a period that stays as it is: then the attribute says the period, as the kernel
+ * has it, and samples do not repeat it.
+ */
+static void say_rate_of_clock(struct hw_recording_event *event)
+{
+	bool clock = event->type == PERF_TYPE_SOFTWARE &&
+	             (event->config == PERF_COUNT_SW_CPU_CLOCK || event->config == PERF_COUNT_SW_TASK_CLOCK);
+	uint64_t hertz = event->rate ? 1000000000ull / event->rate : 0;
+
+	if (!clock || event->frequency || !hertz || 1000000000ull / hertz != event->rate)
+		return;
+	event->frequency = true;
+	event->rate = hertz;
+}
+
 static int add_events(struct hw_recording *recording)
 {
 	size_t events;
@@ -93,6 +109,7 @@ static int add_events(struct hw_recording *recording)
 		                                   .config = from[i].attr.config};
 
 		memcpy(event.name, from[i].name, sizeof(event.name));
+		say_rate_of_clock(&event);
 		if (array_push(&recording->events, event))
 			return -ENOMEM;
 	}

@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #include "capture/probe.h"
+#include "perfdata/decode.h"
+#include "perfdata/format.h"
 
 /* The record as BPF built it, from the part that user space is given. */
 #define WHOLE(type, record) ((const struct type *)((const char *)(record) - sizeof(struct hw_ring_prefix)))
@@ -38,19 +40,20 @@ static int keep(void *context, uint64_t sessions, const struct perf_event_header
 {
 	struct gathered *g = context;
 	const struct hw_callchain_record *c = WHOLE(hw_callchain_record, record);
-	const struct hw_sample_record *s = WHOLE(hw_sample_record, record);
+	struct perf_event_attr attr = {.sample_type = HW_SAMPLE_TYPE & ~(uint64_t)PERF_SAMPLE_PERIOD};
+	struct hw_decoded d = {0};
 	struct got got = {.sessions = sessions,
 	                  .reason = (record->misc & HW_MISC_REASON_MASK) >> HW_MISC_REASON_SHIFT};
 
 	(void)err;
 	if (record->type == PERF_RECORD_SAMPLE) {
-		got.pid = s->pid;
-		got.tid = s->tid;
-		got.time_ns = s->time_ns;
-		got.period = s->period;
-		got.nr = (uint32_t)s->nr;
-		if (s->nr >= 2 && s->ips[s->nr - 2] == (uint64_t)-640)
-			got.cookie = s->ips[s->nr - 1];
+		assert_int_equal(hw_decode_sample(&attr, record, &d), 0); /* all events here are clocks */
+		got.pid = d.pid;
+		got.tid = d.tid;
+		got.time_ns = d.time_ns;
+		got.nr = (uint32_t)d.nr;
+		if (d.nr >= 2 && d.callchain[d.nr - 2] == PERF_CONTEXT_USER_DEFERRED)
+			got.cookie = d.callchain[d.nr - 1];
 	} else if (record->type == PERF_RECORD_CALLCHAIN_DEFERRED) {
 		got.callchain = true;
 		got.cookie = c->cookie;

@@ -9,7 +9,7 @@
 #include "capture/sessions.h"
 
 struct got {
-	uint64_t sessions, cookie, time_ns, period;
+	uint64_t sessions, cookie, time_ns;
 	uint32_t pid, tid, nr, reason; /* reason: end reason of a callchain, refusal of a sample */
 	bool callchain;
 };
