@@ -23,8 +23,8 @@ def shifted(record, kind, delta_ns, cookie_bits):
     words = list(struct.unpack(f"<{len(record) // 8}Q", record))
     if kind == SAMPLE:
         words[3] += delta_ns
-        if CONTEXT_USER_DEFERRED in words[7:]:
-            words[words.index(CONTEXT_USER_DEFERRED, 7) + 1] ^= cookie_bits
+        if CONTEXT_USER_DEFERRED in words[6:]:
+            words[words.index(CONTEXT_USER_DEFERRED, 6) + 1] ^= cookie_bits
     else:
         if not words[-2]:
             return None
