@@ -9,6 +9,7 @@
 
 #include "profile.pb-c.h"
 #include "report/gzip.h"
+#include "report/main_program.h"
 #include "report/text.h"
 
 /* Field numbers of Profile, for what is packed apart from it. */
@@ -326,15 +327,23 @@ static int put_mapping(struct exporter *exporter, size_t position)
 
 static int put_tables(struct exporter *exporter)
 {
-	int code = 0;
+	const struct hw_process_event *program;
+	uint64_t main_id = 0;
+	int code = hw_main_program(exporter->profile, &program);
+
+	if (program && !code)
+		code = find_mapping(exporter, program, &main_id);
 
 	for (size_t i = 0; i < exporter->used.count && !code; i++)
 		if (exporter->used.items[i])
 			code = put_location(exporter, i);
 	for (size_t i = 0; i < exporter->markers.count && !code; i++)
 		code = put_marker(exporter, i);
+	if (main_id && !code) /* readers take the first mapping for the main program */
+		code = put_mapping(exporter, main_id - 1);
 	for (size_t i = 0; i < exporter->mappings.count && !code; i++)
-		code = put_mapping(exporter, i);
+		if (i + 1 != main_id)
+			code = put_mapping(exporter, i);
 	for (size_t i = 0; i < exporter->functions.count && !code; i++) {
 		Perftools__Profiles__Function function = PERFTOOLS__PROFILES__FUNCTION__INIT;
 

@@ -158,13 +158,18 @@ def one(message, field):
     return int(found[0]) if found else 0
 
 
-def pprof_stacks(path):
-    """The stacks of a pprof file as protoc decodes it, by samples, and the sum of its nanoseconds."""
+def pprof_profile(path):
+    """A pprof file as protoc decodes it."""
     proto = os.path.join(hw.SOURCE, "src", "report")
     with gzip.open(path) as file:
         done = subprocess.run(["protoc", "--decode=perftools.profiles.Profile", "-I", proto, "profile.proto"],
                               input=file.read(), capture_output=True, check=True, timeout=120)
-    profile = text_messages(done.stdout.decode())
+    return text_messages(done.stdout.decode())
+
+
+def pprof_stacks(path):
+    """The stacks of a pprof file, by samples, and the sum of its nanoseconds."""
+    profile = pprof_profile(path)
     strings = values(profile, "string_table")
     functions = {one(f, "id"): strings[one(f, "name")] for f in values(profile, "function")}
     mappings = {one(m, "id"): m for m in values(profile, "mapping")}
@@ -244,6 +249,15 @@ def test_an_unknown_format_and_a_file_that_cannot_be_written_are_said_in_one_lin
     for form in ("perf", "folded"):
         done = hw.run("export", "--to", form, "-o", "/nowhere/at/all", path, status=1)
         assert "/nowhere/at/all" in hw.one_line(done.stderr)
+
+
+def test_the_main_program_is_the_first_mapping_of_a_pprof_file():
+    hw.need_recording()
+    hw.record("-q", "-F", 2999, "--", "sh", "-c", f"{hw.workload('longread')} 1; {hw.workload('deep')} 20 2 2")
+    hw.run("export", "--to", "pprof", "-i", "test.data", "-o", "test.pb.gz")
+    profile = pprof_profile("test.pb.gz")
+    strings, first = values(profile, "string_table"), values(profile, "mapping")[0]
+    assert strings[one(first, "filename")] == hw.workload("deep"), strings[one(first, "filename")]
 
 
 def test_the_recording_itself_is_never_the_output():
