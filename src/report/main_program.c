@@ -3,77 +3,107 @@
 
 #include <stdlib.h>
 
+#define TRIES 16
+#define FEW   10 /* one of so many */
+
+/* A process while it had one name: an exec makes it another program. */
 struct share {
-	uint32_t pid;
+	uint32_t pid, name;
 	uint64_t samples;
 };
 
-static int by_pid(const void *a, const void *b)
+static int by_program(const void *a, const void *b)
 {
 	const struct share *x = a, *y = b;
 
-	return x->pid < y->pid ? -1 : x->pid > y->pid;
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return x->name < y->name ? -1 : x->name > y->name;
 }
 
-/* The process with most samples in user space; false: there is none. */
-static int find_heaviest(const struct hw_profile *profile, uint32_t *pid, bool *found)
+/* That with most samples in user space; samples 0: there is none. */
+static int find_heaviest(const struct hw_profile *profile, struct share *heaviest)
 {
 	array_of(struct share) shares = {0};
-	uint64_t most = 0, sum = 0;
+	struct share sum = {0};
 
-	*found = false;
 	if (array_reserve(&shares, profile->entries.count + 1))
 		return -ENOMEM;
-	array_for_each (&profile->entries, entry)
+	array_for_each (&profile->entries, entry) {
+		const struct hw_context *context = &profile->contexts.items[entry->context];
+
 		if (profile->stacks.stacks.items[entry->stack].user)
-			shares.items[shares.count++] =
-			    (struct share){.pid = profile->contexts.items[entry->context].pid,
-			                   .samples = entry->weight.samples};
-	qsort(shares.items, shares.count, sizeof(*shares.items), by_pid);
-	for (size_t i = 0; i < shares.count; i++) {
-		sum = i && shares.items[i].pid == shares.items[i - 1].pid ? sum : 0;
-		sum += shares.items[i].samples;
-		if (sum > most) {
-			most = sum;
-			*pid = shares.items[i].pid;
-			*found = true;
-		}
+			shares.items[shares.count++] = (struct share){
+			    .pid = context->pid, .name = context->process, .samples = entry->weight.samples};
+	}
+	qsort(shares.items, shares.count, sizeof(*shares.items), by_program);
+	array_for_each (&shares, share) {
+		uint64_t before = by_program(share, &sum) ? 0 : sum.samples;
+
+		sum = *share;
+		sum.samples += before;
+		if (sum.samples > heaviest->samples)
+			*heaviest = sum;
 	}
 	array_free(&shares);
 	return 0;
 }
 
-/* Its own file: programs stand below their libraries. */
-static int find_lowest(const struct hw_profile *profile, uint32_t pid, struct hw_frame_list *path,
-                       const struct hw_process_event **lowest)
+/* Where its files are mapped: the lowest place above after, and how many samples have a frame there. */
+struct place {
+	const struct hw_process_event *mapping; /* NULL: there is none */
+	uint64_t samples;
+};
+
+static int find_lowest(const struct hw_profile *profile, const struct share *program, uint64_t after,
+                       struct hw_frame_list *path, struct place *lowest)
 {
+	*lowest = (struct place){0};
 	array_for_each (&profile->entries, entry) {
-		if (profile->contexts.items[entry->context].pid != pid)
+		const struct hw_context *context = &profile->contexts.items[entry->context];
+		bool there = false;
+
+		if (context->pid != program->pid || context->process != program->name)
 			continue;
 		if (hw_stacks_path_ids(&profile->stacks, entry->stack, path))
 			return -ENOMEM;
-		for (size_t k = 0; k < path->count; k++) {
+		for (size_t i = 0; i < path->count; i++) {
 			const struct hw_process_event *mapping =
-			    profile->stacks.locations.items[path->items[k]].mapping;
+			    profile->stacks.locations.items[path->items[i]].mapping;
 
-			if (mapping && !mapping->kernel && mapping->name[0] == '/' &&
-			    (!*lowest || mapping->start < (*lowest)->start))
-				*lowest = mapping;
+			if (!mapping || mapping->kernel || mapping->name[0] != '/' || mapping->start <= after)
+				continue;
+			if (!lowest->mapping || mapping->start < lowest->mapping->start)
+				*lowest = (struct place){.mapping = mapping};
+			there = there || mapping == lowest->mapping;
 		}
+		if (there)
+			lowest->samples += entry->weight.samples;
 	}
 	return 0;
 }
 
+/*
+ * A program stands below its libraries. What few stacks have is of the image before: a sample inside of
+ * execve may have the new name already, and the old stack.
+ */
 int hw_main_program(const struct hw_profile *profile, const struct hw_process_event **mapping)
 {
 	struct hw_frame_list path = {0};
-	uint32_t pid = 0;
-	bool found;
-	int code = find_heaviest(profile, &pid, &found);
+	struct share program = {0};
+	struct place place = {0};
+	uint64_t after = 0;
+	int code = find_heaviest(profile, &program);
 
 	*mapping = NULL;
-	if (!code && found)
-		code = find_lowest(profile, pid, &path, mapping);
+	for (int tries = 0; tries < TRIES && program.samples && !*mapping && !code; tries++) {
+		code = find_lowest(profile, &program, after, &path, &place);
+		if (code || !place.mapping)
+			break;
+		if (place.samples * FEW >= program.samples)
+			*mapping = place.mapping;
+		after = place.mapping->start;
+	}
 	array_free(&path);
 	return code;
 }
