@@ -96,8 +96,7 @@ const char *homeward_symbols_thread(struct homeward_symbols *symbols, const stru
 {
 	if (sample->time_ns >= symbols->now_ns) {
 		symbols->now_ns = sample->time_ns;
-		if (hw_timeline_advance(&symbols->stacks.timeline, sample->time_ns))
-			return "";
+		hw_symbolizer_advance(symbols->symbolizer, sample->time_ns);
 	}
 	return hw_symbolizer_thread_name(symbols->symbolizer, sample->pid, sample->tid);
 }

@@ -9,7 +9,7 @@
 /* The context of a thread as of a number of process events: most samples are of threads seen just before. */
 struct fresh_context {
 	uint32_t pid, tid, id;
-	size_t next_event; /* of the timeline, plus one; 0: free */
+	size_t moment; /* of the symbolizer, plus one; 0: free */
 };
 
 struct builder {
@@ -53,19 +53,19 @@ static int name_context(struct builder *builder, const struct hw_sample *sample,
 
 static int find_context(struct builder *builder, const struct hw_sample *sample, uint32_t *id)
 {
-	size_t next_event = builder->profile->stacks.timeline.next_event + 1;
+	size_t moment = hw_symbolizer_moment(builder->profile->symbolizer) + 1;
 	struct fresh_context *fresh = &builder->fresh[sample->tid % FRESH_CONTEXTS];
 	int code;
 
 	/* Of what the filter looks at, only the event differs between samples of a thread. */
-	if (fresh->next_event == next_event && fresh->pid == sample->pid && fresh->tid == sample->tid &&
+	if (fresh->moment == moment && fresh->pid == sample->pid && fresh->tid == sample->tid &&
 	    (builder->filter->any_event || sample->event == builder->filter->event)) {
 		*id = fresh->id;
 		return 0;
 	}
 	code = name_context(builder, sample, id);
 	if (!code)
-		*fresh = (struct fresh_context){sample->pid, sample->tid, *id, next_event};
+		*fresh = (struct fresh_context){sample->pid, sample->tid, *id, moment};
 	return code;
 }
 

@@ -3,15 +3,17 @@
 
 #include <string.h>
 
+#include "report/index.h"
 #include "report/text.h"
-#include "report/timeline.h"
 
 #define CACHE_BYTES_MOST    (64u << 20)
 #define MISC_CPUMODE_KERNEL 1 /* PERF_RECORD_MISC_KERNEL, linux/perf_event.h */
 
 /* The text of a recorded stack, printed before. */
 struct printed {
-	uint32_t stack, pid, generation, kernel;
+	uint64_t layout;     /* see hw_symbolizer_layout */
+	uint32_t stack, pid; /* pid 0: of whatever process has this layout */
+	uint64_t kernel;
 	size_t start, size; /* in the text kept */
 };
 
@@ -22,7 +24,6 @@ struct scripter {
 	const struct hw_filter *filter;
 	unsigned fields;
 	int event_columns;
-	struct hw_timeline timeline;
 	array_of(char) text;
 	array_of(struct printed) printed;
 	struct hw_index by_question;
@@ -136,7 +137,7 @@ static void print_place(const struct scripter *scripter, FILE *out, uint32_t pid
 }
 
 /* Print the stack into memory and remember it. */
-static int render(struct scripter *scripter, struct printed question, uint64_t hash)
+static int render(struct scripter *scripter, struct printed question)
 {
 	char *text = NULL;
 	size_t size = 0, count;
@@ -146,10 +147,13 @@ static int render(struct scripter *scripter, struct printed question, uint64_t h
 
 	if (!out)
 		return -ENOMEM;
+	hw_symbolizer_was_unsure(scripter->symbolizer);
 	for (size_t i = 0; i < count; i++)
 		print_place(scripter, out, question.pid, ips[i], i == 0, question.kernel);
 	if (fclose(out))
 		code = -ENOMEM;
+	if (!hw_symbolizer_was_unsure(scripter->symbolizer))
+		question.pid = 0;
 	if (!code && scripter->text.count + size > CACHE_BYTES_MOST) {
 		scripter->text.count = scripter->printed.count = 0;
 		hw_index_free(&scripter->by_question);
@@ -163,33 +167,41 @@ static int render(struct scripter *scripter, struct printed question, uint64_t h
 	if (!code) {
 		memcpy(scripter->text.items + question.start, text, size);
 		scripter->text.count += size;
-		code = hw_index_add(&scripter->by_question, hash, (uint32_t)scripter->printed.count - 1);
+		code = hw_index_add(&scripter->by_question,
+		                    hw_index_hash(&question, offsetof(struct printed, start)),
+		                    (uint32_t)scripter->printed.count - 1);
 	}
 	free(text);
 	return code;
 }
 
+static const struct printed *find_printed(const struct scripter *scripter, const struct printed *question)
+{
+	uint64_t hash = hw_index_hash(question, offsetof(struct printed, start));
+
+	hw_index_for_each_candidate(
+	    &scripter->by_question, hash, probe,
+	    position) if (!memcmp(&scripter->printed.items[position], question,
+	                          offsetof(struct printed, start))) return &scripter->printed.items[position];
+	return NULL;
+}
+
 static int print_stack(struct scripter *scripter, uint32_t pid, uint32_t stack, bool kernel)
 {
-	struct printed question = {.stack = stack,
-	                           .pid = kernel ? 0 : pid,
-	                           .generation = hw_timeline_generation(&scripter->timeline, pid, kernel),
-	                           .kernel = kernel};
-	uint64_t hash = hw_index_hash(&question, offsetof(struct printed, start));
-	const struct printed *found = NULL;
+	struct printed question = {.stack = stack, .kernel = kernel};
+	const struct printed *found;
 	int code;
 
 	if (stack == HW_NO_STACK)
 		return 0;
-	hw_index_for_each_candidate(&scripter->by_question, hash, probe, position)
-	{
-		if (!memcmp(&scripter->printed.items[position], &question, offsetof(struct printed, start))) {
-			found = &scripter->printed.items[position];
-			break;
-		}
+	question.layout = hw_symbolizer_layout(scripter->symbolizer, pid, kernel);
+	found = find_printed(scripter, &question);
+	if (!found) {
+		question.pid = pid;
+		found = find_printed(scripter, &question);
 	}
 	if (!found) {
-		code = render(scripter, question, hash);
+		code = render(scripter, question);
 		if (code)
 			return code;
 		found = &scripter->printed.items[scripter->printed.count - 1];
@@ -239,8 +251,7 @@ static int print_sample(struct scripter *scripter, const struct hw_sample *sampl
 	const char *name;
 	int code;
 
-	if (hw_timeline_advance(&scripter->timeline, sample->time_ns))
-		return -ENOMEM;
+	hw_symbolizer_advance(scripter->symbolizer, sample->time_ns);
 	name = hw_symbolizer_thread_name(scripter->symbolizer, sample->pid, sample->tid);
 	if (!hw_filter_wants_sample(scripter->filter, sample, name))
 		return 0;
@@ -276,7 +287,6 @@ int hw_script_write(FILE *out, const struct hw_recording *recording, struct hw_s
 	size_t count;
 	int code = 0;
 
-	hw_timeline_init(&scripter.timeline, recording, symbolizer);
 	events = hw_recording_events(recording, &count);
 	for (size_t i = 0; i < count; i++)
 		if ((int)strlen(events[i].name) > scripter.event_columns)
@@ -284,7 +294,6 @@ int hw_script_write(FILE *out, const struct hw_recording *recording, struct hw_s
 	samples = hw_recording_samples(recording, &count);
 	for (size_t i = 0; i < count && !code && !ferror(out); i++)
 		code = print_sample(&scripter, &samples[i]);
-	hw_timeline_free(&scripter.timeline);
 	array_free(&scripter.text);
 	array_free(&scripter.printed);
 	hw_index_free(&scripter.by_question);

@@ -13,8 +13,7 @@ int hw_stacks_init(struct hw_stacks *stacks, const struct hw_recording *recordin
 {
 	struct hw_path empty = {0};
 
-	*stacks = (struct hw_stacks){.part = part};
-	hw_timeline_init(&stacks->timeline, recording, symbolizer);
+	*stacks = (struct hw_stacks){.recording = recording, .symbolizer = symbolizer, .part = part};
 	memset(stacks->markers, 0xff, sizeof(stacks->markers));
 	stacks->resolved = calloc(HW_RESOLVED_SLOTS, sizeof(*stacks->resolved));
 	return stacks->resolved ? array_push(&stacks->paths, empty) : -ENOMEM;
@@ -30,7 +29,6 @@ void hw_stacks_free(struct hw_stacks *stacks)
 	hw_index_free(&stacks->by_mapping);
 	array_free(&stacks->paths);
 	array_free(&stacks->stacks);
-	hw_timeline_free(&stacks->timeline);
 	free(stacks->resolved);
 	array_free(&stacks->scratch);
 	hw_index_free(&stacks->by_content);
@@ -78,7 +76,7 @@ static bool is_signal_return(const struct hw_frame *frame)
 static int add_lines(struct hw_stacks *stacks, struct hw_location *location, uint32_t pid, bool kernel)
 {
 	struct hw_line lines[HW_LOCATION_LINES_MOST];
-	size_t count = hw_symbolizer_lines(stacks->timeline.symbolizer, pid, location->address, kernel, lines,
+	size_t count = hw_symbolizer_lines(stacks->symbolizer, pid, location->address, kernel, lines,
 	                                   HW_LOCATION_LINES_MOST);
 
 	location->first_line = (uint32_t)stacks->lines.count;
@@ -123,7 +121,7 @@ static int intern_location(struct hw_stacks *stacks, uint32_t pid, uint64_t addr
                            uint32_t frame, uint32_t *id)
 {
 	struct hw_location location = {
-	    .mapping = hw_symbolizer_mapping(stacks->timeline.symbolizer, pid, address, kernel),
+	    .mapping = hw_symbolizer_mapping(stacks->symbolizer, pid, address, kernel),
 	    .address = address,
 	    .frame = frame,
 	};
@@ -160,8 +158,7 @@ static int add_location(struct hw_stacks *stacks, uint32_t pid, uint64_t address
 static int add_frames(struct hw_stacks *stacks, uint32_t pid, uint64_t address, bool kernel)
 {
 	uint32_t ids[HW_LINES_MAX];
-	size_t count =
-	    hw_symbolizer_frames(stacks->timeline.symbolizer, pid, address, kernel, ids, HW_LINES_MAX);
+	size_t count = hw_symbolizer_frames(stacks->symbolizer, pid, address, kernel, ids, HW_LINES_MAX);
 
 	for (size_t i = 0; i < count; i++)
 		if (array_push(&stacks->scratch, ids[i]))
@@ -173,7 +170,7 @@ static int add_frames(struct hw_stacks *stacks, uint32_t pid, uint64_t address, 
 static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t *ips, size_t count,
                           bool kernel)
 {
-	struct hw_symbolizer *symbolizer = stacks->timeline.symbolizer;
+	struct hw_symbolizer *symbolizer = stacks->symbolizer;
 	const struct hw_frame *frame;
 	bool exact = true;
 	uint64_t address;
@@ -205,34 +202,51 @@ static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t
 
 static struct hw_resolved *slot_of(struct hw_stacks *stacks, const struct hw_resolved *question)
 {
-	uint64_t mixed = question->stack * 0x9e3779b97f4a7c15u + question->pid * 0xc2b2ae3d27d4eb4fu +
-	                 question->generation * 0x165667b19e3779f9u + question->kernel;
+	uint64_t mixed = (question->stack * 2 + question->kernel) * 0x9e3779b97f4a7c15u +
+	                 question->pid * 0xc2b2ae3d27d4eb4fu + question->layout;
 
 	return &stacks->resolved[mixed >> 32 & (HW_RESOLVED_SLOTS - 1)];
+}
+
+/* Was this asked before, of any process that has the layout, or else of pid? Then *path. */
+static bool is_resolved(struct hw_stacks *stacks, struct hw_resolved question, uint32_t pid, uint32_t *path)
+{
+	const uint32_t whose[] = {0, pid};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct hw_resolved *slot;
+
+		question.pid = whose[i];
+		slot = slot_of(stacks, &question);
+		if (!memcmp(slot, &question, offsetof(struct hw_resolved, path))) {
+			*path = slot->path;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The path of a recorded stack, as pid's mappings are now. */
 static int resolve_part(struct hw_stacks *stacks, uint32_t pid, uint32_t stack, bool kernel, uint32_t *path)
 {
-	struct hw_resolved question = {.stack = stack, .pid = kernel ? 0 : pid, .kernel = kernel};
-	struct hw_resolved *slot;
+	struct hw_symbolizer *symbolizer = stacks->symbolizer;
+	struct hw_resolved question = {.stack = stack, .kernel = kernel};
 	const uint64_t *ips;
 	size_t count;
 
 	*path = 0;
 	if (stack == HW_NO_STACK)
 		return 0;
-	question.generation = hw_timeline_generation(&stacks->timeline, pid, kernel);
-	slot = slot_of(stacks, &question);
-	if (!memcmp(slot, &question, offsetof(struct hw_resolved, path))) {
-		*path = slot->path;
+	question.layout = hw_symbolizer_layout(symbolizer, pid, kernel);
+	if (is_resolved(stacks, question, pid, path))
 		return 0;
-	}
-	ips = hw_recording_stack(stacks->timeline.recording, stack, &count);
+	hw_symbolizer_was_unsure(symbolizer);
+	ips = hw_recording_stack(stacks->recording, stack, &count);
 	if (name_addresses(stacks, pid, ips, count, kernel) || intern_scratch(stacks, path))
 		return -ENOMEM;
+	question.pid = hw_symbolizer_was_unsure(symbolizer) ? pid : 0;
 	question.path = *path;
-	*slot = question;
+	*slot_of(stacks, &question) = question;
 	return 0;
 }
 
@@ -252,7 +266,7 @@ static uint32_t marker(struct hw_stacks *stacks, enum marker_kind kind, unsigned
 	known = &stacks->markers[kind][reason];
 	if (*known == HW_NO_FRAME) {
 		snprintf(text, sizeof(text), "[%s: %s]", what[kind], name);
-		*known = hw_symbolizer_marker(stacks->timeline.symbolizer, text);
+		*known = hw_symbolizer_marker(stacks->symbolizer, text);
 	}
 	return *known;
 }
@@ -299,10 +313,8 @@ int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, 
 	struct hw_stack wanted = {.marker = HW_NO_FRAME};
 	uint32_t *leaf;
 
-	if (hw_timeline_advance(&stacks->timeline, sample->time_ns))
-		return -ENOMEM;
-	hw_symbolizer_walked(stacks->timeline.symbolizer,
-	                     sample->time_ns - sample->walked_before_us * 1000ull);
+	hw_symbolizer_advance(stacks->symbolizer, sample->time_ns);
+	hw_symbolizer_walked(stacks->symbolizer, sample->time_ns - sample->walked_before_us * 1000ull);
 	if (stacks->part == HW_STACK_KERNEL
 	        ? !in_kernel
 	        : stacks->part == HW_STACK_USER && sample->state == HW_SAMPLE_KERNEL_ONLY)

@@ -10,7 +10,7 @@
  * A return address belongs to the instruction before it, so callers are looked up at ip - 1; the innermost
  * frame, and the one that a signal interrupted, stopped exactly at ip.
  *
- * Paths that were found lately are kept by (recorded stack, pid, generation): see timeline.h.
+ * Paths that were found lately are kept by (recorded stack, what addresses mean): see hw_symbolizer_layout.
  *
  * Reports count functions, so a path is made of frame ids. For formats that keep addresses it can be made of
  * location ids instead (with_locations): which address of which mapping a frame stands for. Two stacks then
@@ -21,7 +21,8 @@
 
 #include "base/array.h"
 #include "report/index.h"
-#include "report/timeline.h"
+#include "merge/recording.h"
+#include "symbol/symbol.h"
 
 #define HW_NO_FRAME UINT32_MAX
 
@@ -61,11 +62,14 @@ struct hw_stack {
 
 /* A recorded stack that was resolved before: what was asked, and the path that came out. stack 0: free. */
 struct hw_resolved {
-	uint32_t stack, pid, generation, kernel, path;
+	uint64_t layout;
+	uint32_t stack, pid; /* pid 0: of whatever process has this layout */
+	uint32_t kernel, path;
 };
 
 struct hw_stacks {
-	struct hw_timeline timeline;
+	const struct hw_recording *recording; /* borrowed */
+	struct hw_symbolizer *symbolizer;     /* borrowed; brought to the time of each sample */
 	enum hw_stack_part part;
 	bool with_locations; /* to be set between hw_stacks_init and the first stack */
 

@@ -51,6 +51,7 @@ struct hw_symbolizer {
 	const struct hw_process_event *events;
 	size_t event_count, next_event;
 	uint64_t now_ns, walked_ns;
+	bool unsure; /* since asked last: an answer rests on a file that could not be read */
 	struct hw_strings strings;
 	struct file_entry *files;
 	struct hw_symbol_file **file_of_event; /* of mappings, once asked */

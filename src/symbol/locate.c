@@ -10,18 +10,6 @@
 
 /* ---- files ---- */
 
-static bool begins(const char *name, const char *with)
-{
-	return !strncmp(name, with, strlen(with));
-}
-
-/* Memory of a process's own, where a JIT compiler may put code. */
-static bool is_anonymous(const char *name)
-{
-	return name[0] != '/' || begins(name, "//anon") || begins(name, "/dev/zero") ||
-	       begins(name, "/anon_hugepage") || begins(name, "/SYSV");
-}
-
 static struct hw_symbol_file *get_by_key(struct hw_symbolizer *symbolizer, const char *key, const char *path,
                                          enum hw_frame_kind kind)
 {
@@ -156,10 +144,10 @@ void hw_symbolizer_locate(struct hw_symbolizer *symbolizer, uint32_t pid, uint64
 	}
 	if (kernel) {
 		found->file = &symbolizer->kernel_file;
-	} else if (*map && is_anonymous((*map)->name) && strcmp((*map)->name, "[vdso]") != 0) {
+	} else if (*map && hw_mapping_is_anonymous(*map)) {
 		found->file = get_perf_map(symbolizer, pid);
 	} else if (*map) {
-		found->file = begins((*map)->name, "/memfd:") ? get_memory_file(symbolizer, *map, pid)
+		found->file = hw_mapping_is_memory_file(*map) ? get_memory_file(symbolizer, *map, pid)
 		                                              : get_file(symbolizer, *map);
 		if (found->file && found->file->kind == HW_FRAME_JIT)
 			return;
@@ -167,6 +155,7 @@ void hw_symbolizer_locate(struct hw_symbolizer *symbolizer, uint32_t pid, uint64
 	}
 	if (!found->file)
 		found->file = &symbolizer->nowhere;
+	symbolizer->unsure |= !kernel && !found->file->read;
 }
 
 void hw_symbolizer_look_up(struct hw_symbolizer *symbolizer, uint32_t pid, const struct hw_process_event *map,

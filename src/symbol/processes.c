@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <xxhash.h>
 
 #include "base/array.h"
 
@@ -16,10 +17,13 @@
 struct piece {
 	uint64_t start, end; /* what later mappings left of the event's range */
 	const struct hw_process_event *event;
+	uint64_t identity; /* of what is mapped */
 };
 
 struct space {
 	size_t users;
+	uint64_t layout; /* of all pieces; 0: not known yet */
+	bool has_memory; /* once the layout is known: where code may be that only this process has */
 	array_of(struct piece) pieces; /* sorted by start, disjoint */
 	size_t last;                   /* the piece that was found last */
 };
@@ -118,41 +122,95 @@ static struct space *own_space(struct process *process)
 	return own;
 }
 
+/* The first piece that ends behind address. */
+static size_t first_behind(const struct space *space, uint64_t address)
+{
+	size_t low = 0, high = space->pieces.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (space->pieces.items[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* Put a new piece in, cutting what it covers. */
 static int put(struct space *space, struct piece new)
 {
-	array_of(struct piece) kept = {0};
-	bool placed = false;
+	size_t first = first_behind(space, new.start), end = first, kept = 0;
+	struct piece *pieces, with[3];
 
-	if (array_reserve(&kept, space->pieces.count + 2))
+	if (array_reserve(&space->pieces, space->pieces.count + 2))
 		return -ENOMEM;
-	array_for_each (&space->pieces, piece) {
-		struct piece left = *piece, right = *piece;
-
-		left.end = left.end < new.start ? left.end : new.start;
-		right.start = right.start > new.end ? right.start : new.end;
-		if (left.start < left.end)
-			kept.items[kept.count++] = left;
-		if (!placed && piece->end > new.start) {
-			kept.items[kept.count++] = new;
-			placed = true;
-		}
-		if (right.start < right.end)
-			kept.items[kept.count++] = right;
+	pieces = space->pieces.items;
+	while (end < space->pieces.count && pieces[end].start < new.end)
+		end++;
+	if (first < end && pieces[first].start < new.start) {
+		with[kept] = pieces[first];
+		with[kept++].end = new.start;
 	}
-	if (!placed)
-		kept.items[kept.count++] = new;
-	array_free(&space->pieces);
-	space->pieces.items = kept.items;
-	space->pieces.count = kept.count;
-	space->pieces.capacity = kept.capacity;
+	with[kept++] = new;
+	if (first < end && pieces[end - 1].end > new.end) {
+		with[kept] = pieces[end - 1];
+		with[kept++].start = new.end;
+	}
+	memmove(pieces + first + kept, pieces + end, (space->pieces.count - end) * sizeof(*pieces));
+	memcpy(pieces + first, with, kept * sizeof(*pieces));
+	space->pieces.count += kept - (end - first);
+	space->layout = 0;
 	return 0;
+}
+
+static bool begins(const char *name, const char *with)
+{
+	return !strncmp(name, with, strlen(with));
+}
+
+bool hw_mapping_is_anonymous(const struct hw_process_event *map)
+{
+	const char *name = map->name;
+
+	return (name[0] != '/' || begins(name, "//anon") || begins(name, "/dev/zero") ||
+	        begins(name, "/anon_hugepage") || begins(name, "/SYSV")) &&
+	       strcmp(name, "[vdso]") != 0;
+}
+
+bool hw_mapping_is_memory_file(const struct hw_process_event *map)
+{
+	return begins(map->name, "/memfd:");
+}
+
+/* All that decides what an address in the event's range means. */
+static uint64_t identify(const struct hw_process_event *event)
+{
+	struct {
+		uint64_t start, length, offset, inode;
+		uint32_t major, minor, kernel, build_id_size;
+		uint8_t build_id[24];
+	} what = {.start = event->start,
+	          .length = event->length,
+	          .offset = event->offset,
+	          .inode = event->inode,
+	          .major = event->major,
+	          .minor = event->minor,
+	          .kernel = event->kernel,
+	          .build_id_size = event->build_id_size};
+
+	memcpy(what.build_id, event->build_id, sizeof(event->build_id));
+	return XXH3_64bits_withSeed(&what, sizeof(what), XXH3_64bits(event->name, strlen(event->name)));
 }
 
 static int apply_map(struct hw_processes *processes, const struct hw_process_event *event)
 {
 	struct process *process = get_process(processes, event->kernel ? (uint32_t)-1 : event->pid);
-	struct piece piece = {.start = event->start, .end = event->start + event->length, .event = event};
+	struct piece piece = {.start = event->start,
+	                      .end = event->start + event->length,
+	                      .event = event,
+	                      .identity = identify(event)};
 	struct space *space;
 
 	if (process && process->between) {
@@ -272,23 +330,74 @@ const struct hw_process_event *hw_processes_find(struct hw_processes *processes,
 	return hw_processes_find_then(processes, pid, address, UINT64_MAX); /* long after */
 }
 
-const struct hw_process_event *hw_processes_find_then(struct hw_processes *processes, uint32_t pid,
-                                                      uint64_t address, uint64_t time_ns)
+static struct process *find_process(struct hw_processes *processes, uint32_t pid)
 {
 	struct process *process = processes->last;
-	struct space *space;
-	const struct piece *piece;
 
 	if (!process || process->pid != pid)
 		HASH_FIND(hh, processes->by_pid, &pid, sizeof(pid), process);
+	if (process)
+		processes->last = process;
+	return process;
+}
+
+/* The spaces where a stack of time_ns is looked for, one after the other; NULL: none. */
+static void choose_spaces(const struct process *process, uint64_t time_ns, struct space *spaces[2])
+{
+	spaces[0] = time_ns < process->exec_ns && !process->between ? process->before : process->space;
+	spaces[1] = process->before && time_ns - process->exec_ns < EXEC_NS ? process->before : NULL;
+}
+
+const struct hw_process_event *hw_processes_find_then(struct hw_processes *processes, uint32_t pid,
+                                                      uint64_t address, uint64_t time_ns)
+{
+	struct process *process = find_process(processes, pid);
+	const struct piece *piece = NULL;
+	struct space *spaces[2];
+
 	if (!process)
 		return NULL;
-	processes->last = process;
-	space = time_ns < process->exec_ns && !process->between ? process->before : process->space;
-	piece = space ? find_piece(space, address) : NULL;
-	if (!piece && process->before && time_ns - process->exec_ns < EXEC_NS)
-		piece = find_piece(process->before, address);
+	choose_spaces(process, time_ns, spaces);
+	for (size_t i = 0; i < 2 && !piece; i++)
+		piece = spaces[i] ? find_piece(spaces[i], address) : NULL;
 	return piece ? piece->event : NULL;
+}
+
+static uint64_t layout_of(struct space *space)
+{
+	uint64_t layout = 1;
+
+	if (!space)
+		return 0;
+	if (space->layout)
+		return space->layout;
+	space->has_memory = false;
+	array_for_each (&space->pieces, piece) {
+		const uint64_t part[] = {piece->start, piece->end, piece->identity};
+
+		layout = XXH3_64bits_withSeed(part, sizeof(part), layout);
+		space->has_memory |= !piece->event->kernel && (hw_mapping_is_anonymous(piece->event) ||
+		                                               hw_mapping_is_memory_file(piece->event));
+	}
+	space->layout = layout;
+	return space->layout;
+}
+
+uint64_t hw_processes_layout(struct hw_processes *processes, uint32_t pid, uint64_t time_ns)
+{
+	struct process *process = find_process(processes, pid);
+	struct space *spaces[2];
+	uint64_t layout[3] = {0};
+
+	if (!process)
+		return 0;
+	choose_spaces(process, time_ns, spaces);
+	for (size_t i = 0; i < 2; i++) {
+		layout[i] = layout_of(spaces[i]);
+		if (layout[i] && spaces[i]->has_memory)
+			layout[2] = pid;
+	}
+	return layout[1] || layout[2] ? XXH3_64bits(layout, sizeof(layout)) : layout[0];
 }
 
 const char *hw_processes_name(const struct hw_processes *processes, uint32_t pid, uint32_t tid)

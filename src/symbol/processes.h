@@ -21,6 +21,15 @@ const struct hw_process_event *hw_processes_find(struct hw_processes *processes,
  */
 const struct hw_process_event *hw_processes_find_then(struct hw_processes *processes, uint32_t pid,
                                                       uint64_t address, uint64_t time_ns);
+/*
+ * What hw_processes_find_then would say of all addresses of pid, as one number: moments and processes with
+ * the same number get the same answers. Where a process has memory of its own, no other one has its number.
+ */
+uint64_t hw_processes_layout(struct hw_processes *processes, uint32_t pid, uint64_t time_ns);
+/* Memory without a file, where a JIT compiler may put code; a file in memory, which may hold a program or
+ * such code. */
+bool hw_mapping_is_anonymous(const struct hw_process_event *map);
+bool hw_mapping_is_memory_file(const struct hw_process_event *map);
 /* The name of a thread, or NULL. */
 const char *hw_processes_name(const struct hw_processes *processes, uint32_t pid, uint32_t tid);
 

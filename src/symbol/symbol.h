@@ -77,11 +77,23 @@ void hw_symbolizer_free(struct hw_symbolizer *symbolizer);
 /* Apply every process event up to and including time_ns. Times must not go down. */
 void hw_symbolizer_advance(struct hw_symbolizer *symbolizer, uint64_t time_ns);
 
+/* How many process events were applied so far: until it changes, names and mappings are as they were. */
+size_t hw_symbolizer_moment(const struct hw_symbolizer *symbolizer);
+
 /*
  * Say when the user stack that is asked about next was walked, if that was before the time advanced to: in
  * execve, the image may have been replaced since. hw_symbolizer_advance forgets it.
  */
 void hw_symbolizer_walked(struct hw_symbolizer *symbolizer, uint64_t time_ns);
+
+/*
+ * What addresses of pid (kernel: of the kernel) mean now, as one number. Wherever it is the same, an address
+ * has the same frame, lines and mapping (of equal content), so answers can be kept by it; only after
+ * hw_symbolizer_was_unsure they hold for this pid alone: a file that could not be read was met since the last
+ * call, and another process may still have it open.
+ */
+uint64_t hw_symbolizer_layout(struct hw_symbolizer *symbolizer, uint32_t pid, bool kernel);
+bool hw_symbolizer_was_unsure(struct hw_symbolizer *symbolizer);
 
 /* Names as of the time advanced to; never NULL (":PID" as perf prints where no name is known). */
 const char *hw_symbolizer_thread_name(struct hw_symbolizer *symbolizer, uint32_t pid, uint32_t tid);

@@ -136,9 +136,28 @@ void hw_symbolizer_advance(struct hw_symbolizer *symbolizer, uint64_t time_ns)
 		hw_processes_apply(symbolizer->processes, &symbolizer->events[symbolizer->next_event++]);
 }
 
+size_t hw_symbolizer_moment(const struct hw_symbolizer *symbolizer)
+{
+	return symbolizer->next_event;
+}
+
 void hw_symbolizer_walked(struct hw_symbolizer *symbolizer, uint64_t time_ns)
 {
 	symbolizer->walked_ns = time_ns;
+}
+
+uint64_t hw_symbolizer_layout(struct hw_symbolizer *symbolizer, uint32_t pid, bool kernel)
+{
+	return kernel ? hw_processes_layout(symbolizer->processes, (uint32_t)-1, UINT64_MAX)
+	              : hw_processes_layout(symbolizer->processes, pid, symbolizer->walked_ns);
+}
+
+bool hw_symbolizer_was_unsure(struct hw_symbolizer *symbolizer)
+{
+	bool unsure = symbolizer->unsure;
+
+	symbolizer->unsure = false;
+	return unsure;
 }
 
 const char *hw_symbolizer_thread_name(struct hw_symbolizer *symbolizer, uint32_t pid, uint32_t tid)

@@ -381,6 +381,65 @@ static void a_fork_has_its_parents_mappings_or_its_own_never_a_dead_ones(void **
 	unlink(path);
 }
 
+static void addresses_mean_the_same_exactly_where_the_layout_is_the_same(void **state)
+{
+	const uint32_t forked_one = GONE + 1, other = GONE + 2, with_memory = GONE + 3, its_fork = GONE + 4;
+	struct hw_symbolizer *symbolizer;
+	struct hw_process_event map, same;
+	uint64_t layout, after;
+	char path[4096];
+
+	(void)state;
+	strcpy(path, here("whole.so"));
+	copy(directories[0], "whole.so", path);
+	fake_reset();
+	map = fake_mapping(GONE, START, path, path);
+	fake_event(map);
+	same = map;
+	same.pid = same.tid = other;
+	fake_event(same);
+	same.pid = same.tid = with_memory;
+	fake_event(same);
+	same.start += 0x40000000;
+	same.name = "//anon";
+	fake_event(same);
+	fake_event(forked(forked_one, GONE, 100));
+	fake_event(forked(its_fork, with_memory, 100));
+	map.time_ns = fake_time(200); /* once more */
+	fake_event(map);
+	map.time_ns = fake_time(300); /* another part of the file at the same place */
+	map.offset += 4096;
+	fake_event(map);
+	fake_exec(other, 1000);
+	map.pid = map.tid = other;
+	map.time_ns = fake_time(1100);
+	fake_event(map);
+	symbolizer = fake_symbolizer(NULL);
+	layout = hw_symbolizer_layout(symbolizer, GONE, false);
+	assert_int_equal(hw_symbolizer_layout(symbolizer, other, false), layout);
+	hw_symbolizer_advance(symbolizer, fake_time(150));
+	assert_int_equal(hw_symbolizer_layout(symbolizer, forked_one, false), layout);
+	assert_int_not_equal(hw_symbolizer_layout(symbolizer, with_memory, false),
+	                     hw_symbolizer_layout(symbolizer, its_fork, false));
+	hw_symbolizer_advance(symbolizer, fake_time(250));
+	assert_int_equal(hw_symbolizer_layout(symbolizer, GONE, false), layout);
+	hw_symbolizer_advance(symbolizer, fake_time(350));
+	assert_int_not_equal(hw_symbolizer_layout(symbolizer, GONE, false), layout);
+	assert_int_equal(hw_symbolizer_layout(symbolizer, forked_one, false), layout);
+	/* Through an execve: walked before it, just after it, and long after it */
+	hw_symbolizer_advance(symbolizer, fake_time(1200));
+	after = hw_symbolizer_layout(symbolizer, other, false);
+	hw_symbolizer_walked(symbolizer, fake_time(900));
+	assert_int_equal(hw_symbolizer_layout(symbolizer, other, false), layout);
+	assert_int_not_equal(after, layout);
+	hw_symbolizer_advance(symbolizer, fake_time(1000000000));
+	assert_int_equal(hw_symbolizer_layout(symbolizer, other, false),
+	                 hw_symbolizer_layout(symbolizer, GONE, false));
+	assert_int_not_equal(hw_symbolizer_layout(symbolizer, other, false), after);
+	hw_symbolizer_free(symbolizer);
+	unlink(path);
+}
+
 /* ---- what only the process still has ---- */
 
 struct mapper {
@@ -512,6 +571,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(what_is_no_regular_file_is_not_opened),
 	    cmocka_unit_test(a_program_that_execs_is_named_as_it_was_then),
 	    cmocka_unit_test(a_fork_has_its_parents_mappings_or_its_own_never_a_dead_ones),
+	    cmocka_unit_test(addresses_mean_the_same_exactly_where_the_layout_is_the_same),
 	    cmocka_unit_test(a_deleted_file_is_read_through_its_process),
 	    cmocka_unit_test(a_program_in_memory_is_read_through_its_process),
 	    cmocka_unit_test(a_file_of_another_mount_namespace_is_read_through_its_process),
