@@ -10,28 +10,13 @@
 
 #include "merge/internal.h"
 
-struct hw_task_ends {
-	struct hw_task_end *items;
-	size_t count, capacity;
-};
-
-static int order(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-static int end_by_tid(const void *a, const void *b)
-{
-	const struct hw_task_end *x = a, *y = b;
-	int r = order(x->tid, y->tid);
-
-	return r ? r : order(x->time_ns, y->time_ns);
-}
+#define AHEAD 16 /* look-ups whose memory is asked for before it is needed */
 
 /* ---- finding callchains: a table of their places, by a hash that a recording cannot foresee ---- */
 
 struct places {
-	uint32_t *slots; /* index of the callchain plus one; 0: free */
+	uint64_t
+	    *slots; /* the upper half of the hash; below it, the index of the callchain plus one; 0: free */
 	size_t mask;
 	uint64_t seed;
 };
@@ -51,18 +36,34 @@ static int places_init(struct places *places, size_t callchains)
 	return places->slots ? 0 : -ENOMEM;
 }
 
-/* The slot of the callchain with this key, or the free one where it belongs. */
-static uint32_t *place_of(const struct places *places, const struct hw_callchain *callchains, uint32_t tid,
-                          uint64_t cookie)
+static uint64_t hash_of(const struct places *places, uint32_t tid, uint64_t cookie)
 {
 	const uint64_t key[] = {tid, cookie};
-	size_t at = (size_t)XXH3_64bits_withSeed(key, sizeof(key), places->seed);
 
-	for (;; at++) {
-		uint32_t *slot = &places->slots[at & places->mask];
-		const struct hw_callchain *c = *slot ? &callchains[*slot - 1] : NULL;
+	return XXH3_64bits_withSeed(key, sizeof(key), places->seed);
+}
 
-		if (!c || (c->cookie == cookie && c->tid == tid))
+/* Say that this key will be looked up soon: the table is larger than the caches, and keys come in no order.
+ */
+static void announce(const struct places *places, uint32_t tid, uint64_t cookie)
+{
+	__builtin_prefetch(&places->slots[hash_of(places, tid, cookie) & places->mask]);
+}
+
+/* The slot of the callchain with this key, or the free one where it belongs. */
+static uint64_t *place_of(const struct places *places, const struct hw_callchain *callchains, uint64_t hash,
+                          uint32_t tid, uint64_t cookie)
+{
+	for (size_t at = (size_t)hash;; at++) {
+		uint64_t *slot = &places->slots[at & places->mask];
+		const struct hw_callchain *c;
+
+		if (!*slot)
+			return slot;
+		if ((*slot ^ hash) >> 32)
+			continue;
+		c = &callchains[(uint32_t)*slot - 1];
+		if (c->cookie == cookie && c->tid == tid)
 			return slot;
 	}
 }
@@ -71,115 +72,134 @@ static uint32_t *place_of(const struct places *places, const struct hw_callchain
 static void place_all(struct hw_recording *recording, struct places *places)
 {
 	struct hw_callchain *items = recording->callchains.items;
-	size_t kept = 0;
+	size_t count = recording->callchains.count, kept = 0;
 
-	for (size_t i = 0; i < recording->callchains.count; i++) {
-		uint32_t *slot = place_of(places, items, items[i].tid, items[i].cookie);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t hash = hash_of(places, items[i].tid, items[i].cookie);
+		uint64_t *slot = place_of(places, items, hash, items[i].tid, items[i].cookie);
 
+		if (i + AHEAD < count)
+			announce(places, items[i + AHEAD].tid, items[i + AHEAD].cookie);
 		if (*slot) {
+			struct hw_callchain *first = &items[(uint32_t)*slot - 1];
+
 			recording->account.repeated++;
-			if (items[i].time_ns < items[*slot - 1].time_ns)
-				items[*slot - 1] = items[i];
+			if (items[i].time_ns < first->time_ns)
+				*first = items[i];
 		} else {
 			items[kept++] = items[i];
-			*slot = (uint32_t)kept;
+			*slot = hash >> 32 << 32 | kept;
 		}
 	}
 	recording->callchains.count = kept;
 }
 
-/* ---- why a sample has none ---- */
+/* ---- why a sample has none: what did its task do first, come home or exit? ---- */
 
-static int by_tid(const void *a, const void *b)
+struct waiting {
+	struct hw_sample *sample;
+	uint64_t came_ns, left_ns; /* the first time after the sample; UINT64_MAX: never */
+};
+
+struct waiting_list {
+	struct waiting *items;
+	size_t count, capacity;
+};
+
+static int order(uint64_t a, uint64_t b)
 {
-	return order(((const struct hw_task_end *)a)->tid, ((const struct hw_task_end *)b)->tid);
+	return a < b ? -1 : a > b;
 }
 
-/* The entry of a list sorted by (tid, time) that is of tid and not older than time_ns; NULL: none. */
-static const struct hw_task_end *find_after(const struct hw_task_end *list, size_t count, uint32_t tid,
-                                            uint64_t time_ns)
+static int by_tid_and_time(const void *a, const void *b)
 {
-	size_t low = 0, high = count;
+	const struct hw_sample *x = ((const struct waiting *)a)->sample,
+	                       *y = ((const struct waiting *)b)->sample;
+	int r = order(x->tid, y->tid);
+
+	return r ? r : order(x->time_ns, y->time_ns);
+}
+
+/* The unanswered samples, in the order of (tid, time). */
+static int list_waiting(struct hw_recording *recording, struct waiting_list *list)
+{
+	array_for_each (&recording->samples, sample) {
+		struct waiting waiting = {sample, UINT64_MAX, UINT64_MAX};
+
+		if (sample->state == HW_SAMPLE_UNANSWERED && array_push(list, waiting))
+			return -ENOMEM;
+	}
+	if (list->count)
+		qsort(list->items, list->count, sizeof(*list->items), by_tid_and_time);
+	return 0;
+}
+
+/* The last sample of tid that is not later than time_ns; NULL: none. */
+static struct waiting *last_until(const struct waiting_list *list, uint32_t tid, uint64_t time_ns)
+{
+	size_t low = 0, high = list->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
+		const struct hw_sample *sample = list->items[middle].sample;
 
-		if (list[middle].tid < tid || (list[middle].tid == tid && list[middle].time_ns < time_ns))
+		if (sample->tid < tid || (sample->tid == tid && sample->time_ns <= time_ns))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < count && list[low].tid == tid ? &list[low] : NULL;
+	return low && list->items[low - 1].sample->tid == tid ? &list->items[low - 1] : NULL;
 }
 
-/* The tasks of unanswered samples, in the order of their tids, each once; time_ns is 0. */
-static int waiting_tasks(const struct hw_recording *recording, struct hw_task_ends *tasks)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	size_t kept = 0;
+	return a < b ? a : b;
+}
 
-	array_for_each (&recording->samples, sample) {
-		struct hw_task_end task = {.tid = sample->tid};
+/* Each of them may have come or left because of what is said of a later sample of its task. */
+static void pass_on(const struct waiting_list *list)
+{
+	for (size_t i = list->count; i-- > 1;) {
+		struct waiting *earlier = &list->items[i - 1], *later = &list->items[i];
 
-		if (sample->state == HW_SAMPLE_UNANSWERED && array_push(tasks, task))
-			return -ENOMEM;
+		if (earlier->sample->tid != later->sample->tid)
+			continue;
+		earlier->came_ns = least(earlier->came_ns, later->came_ns);
+		earlier->left_ns = least(earlier->left_ns, later->left_ns);
 	}
-	if (!tasks->count)
-		return 0;
-	qsort(tasks->items, tasks->count, sizeof(*tasks->items), end_by_tid);
-	for (size_t i = 1; i < tasks->count; i++)
-		if (tasks->items[i].tid != tasks->items[kept].tid)
-			tasks->items[++kept] = tasks->items[i];
-	tasks->count = kept + 1;
-	return 0;
-}
-
-/* When these tasks came home, by (tid, time). */
-static int homecomings(const struct hw_recording *recording, const struct hw_task_ends *tasks,
-                       struct hw_task_ends *home)
-{
-	array_for_each (&recording->callchains, c) {
-		struct hw_task_end here = {.time_ns = c->time_ns, .tid = c->tid};
-
-		if (bsearch(&here, tasks->items, tasks->count, sizeof(here), by_tid) &&
-		    array_push(home, here))
-			return -ENOMEM;
-	}
-	if (home->count)
-		qsort(home->items, home->count, sizeof(*home->items), end_by_tid);
-	return 0;
-}
-
-/* What the task did first after the sample. */
-static uint8_t why_unanswered(const struct hw_recording *recording, const struct hw_sample *sample,
-                              const struct hw_task_ends *home)
-{
-	const struct hw_task_end *came, *left;
-
-	came = find_after(home->items, home->count, sample->tid, sample->time_ns + 1);
-	left = find_after(recording->exits.items, recording->exits.count, sample->tid, sample->time_ns);
-	if (came && (!left || came->time_ns <= left->time_ns))
-		return HW_UNANSWERED_LOST;
-	return left ? HW_UNANSWERED_EXITED : HW_UNANSWERED_IN_KERNEL;
 }
 
 static int tell_why(struct hw_recording *recording)
 {
-	struct hw_task_ends tasks = {0}, home = {0};
-	int code = waiting_tasks(recording, &tasks);
+	struct waiting_list list = {0};
+	struct waiting *last;
 
-	if (!code && tasks.count)
-		code = homecomings(recording, &tasks, &home);
-	if (!code && tasks.count && recording->exits.count)
-		qsort(recording->exits.items, recording->exits.count, sizeof(struct hw_task_end), end_by_tid);
-	for (size_t i = 0; !code && tasks.count && i < recording->samples.count; i++) {
-		struct hw_sample *sample = &recording->samples.items[i];
-
-		if (sample->state == HW_SAMPLE_UNANSWERED)
-			sample->unanswered = why_unanswered(recording, sample, &home);
+	if (list_waiting(recording, &list)) {
+		array_free(&list);
+		return -ENOMEM;
 	}
-	array_free(&tasks);
-	array_free(&home);
-	return code;
+	if (!list.count)
+		return 0;
+	array_for_each (&recording->callchains, c) {
+		last = c->time_ns ? last_until(&list, c->tid, c->time_ns - 1) : NULL;
+		if (last)
+			last->came_ns = least(last->came_ns, c->time_ns);
+	}
+	array_for_each (&recording->exits, exit) {
+		last = last_until(&list, exit->tid, exit->time_ns);
+		if (last)
+			last->left_ns = least(last->left_ns, exit->time_ns);
+	}
+	pass_on(&list);
+	array_for_each (&list, waiting) {
+		bool never = waiting->came_ns == UINT64_MAX && waiting->left_ns == UINT64_MAX;
+
+		waiting->sample->unanswered = never                                  ? HW_UNANSWERED_IN_KERNEL
+		                              : waiting->came_ns <= waiting->left_ns ? HW_UNANSWERED_LOST
+		                                                                     : HW_UNANSWERED_EXITED;
+	}
+	array_free(&list);
+	return 0;
 }
 
 static uint32_t microseconds_before(uint64_t earlier_ns, uint64_t later_ns)
@@ -196,16 +216,20 @@ int hw_recording_join(struct hw_recording *recording)
 	if (places_init(&places, recording->callchains.count))
 		return -ENOMEM;
 	place_all(recording, &places);
-	array_for_each (&recording->samples, sample) {
+	for (size_t i = 0; i < recording->samples.count; i++) {
+		struct hw_sample *sample = &recording->samples.items[i];
 		const struct hw_callchain *c;
-		uint32_t slot;
+		uint64_t place;
 
+		if (i + AHEAD < recording->samples.count && sample[AHEAD].cookie)
+			announce(&places, sample[AHEAD].tid, sample[AHEAD].cookie);
 		if (sample->state != HW_SAMPLE_UNANSWERED)
 			continue;
-		slot = *place_of(&places, recording->callchains.items, sample->tid, sample->cookie);
-		if (!slot)
+		place = *place_of(&places, recording->callchains.items,
+		                  hash_of(&places, sample->tid, sample->cookie), sample->tid, sample->cookie);
+		if (!place)
 			continue;
-		c = &recording->callchains.items[slot - 1];
+		c = &recording->callchains.items[(uint32_t)place - 1];
 		sample->state = HW_SAMPLE_ANSWERED;
 		sample->user_stack = c->stack;
 		sample->end = c->end;
