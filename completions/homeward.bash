@@ -40,6 +40,7 @@ _homeward()
 	--prefix) words='comm pid tid' ;;
 	--weight) words='samples period' ;;
 	-p | --pid) words=$(cd /proc && printf '%s ' [0-9]*) ;;
+	--uid) words=$(compgen -u) ;;
 	help) words=$(_homeward_words --help | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p') ;;
 	esac
 	if [[ -z $words && $current == -* ]]; then

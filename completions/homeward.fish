@@ -30,3 +30,4 @@ complete -c homeward -n '__homeward_after --to' -f -a 'firefox folded perf pprof
 complete -c homeward -n '__homeward_after --prefix' -f -a 'comm pid tid'
 complete -c homeward -n '__homeward_after --weight' -f -a 'samples period'
 complete -c homeward -n '__homeward_after -p --pid' -f -a '(__fish_complete_pids)'
+complete -c homeward -n '__homeward_after --uid' -f -a '(__fish_complete_users)'

@@ -91,7 +91,7 @@ static int open_capture(struct homeward_recorder *recorder, const struct homewar
 	    .event = options->event,
 	    .frequency = true,
 	    .rate = options->rate_hz ? options->rate_hz : RATE_HZ,
-	    .filter = options->pids != NULL,
+	    .filter = options->pids ? HW_SESSION_PROCESSES : HW_SESSION_ALL,
 	    .user_only = options->user_only,
 	};
 	struct perf_event_attr attr;

@@ -25,6 +25,7 @@ struct hw_backend {
 struct hw_capture {
 	const struct hw_backend *backend;
 	char passed_over[480]; /* by auto: better backends and what they lack */
+	const char *limit;     /* hw_capture_limit; NULL: none */
 };
 
 extern const struct hw_backend hw_backend_bpf, hw_backend_native, hw_backend_dump, hw_backend_ptrace;

@@ -14,7 +14,7 @@ struct bpf_capture {
 	struct hw_capture_sink sink;
 	struct hw_sessions *sessions;
 	unsigned bit;
-	bool filter;
+	enum hw_session_filter filter;
 };
 
 static struct bpf_capture *bpf_of(struct hw_capture *opened)
@@ -36,11 +36,17 @@ static int keep_record(void *context, uint64_t sessions, const struct perf_event
 	return capture->sink.record(capture->sink.context, record, err);
 }
 
-/* Process events of processes nobody asked for stay out of the file. */
+/*
+ * Process events of processes nobody asked for stay out of the file. By user or cgroup that is known only
+ * with the first sample, which is too late.
+ */
 static int keep_process(void *context, uint64_t sessions, const struct perf_event_header *record,
                         struct hw_error *err)
 {
-	return sessions ? keep_record(context, sessions, record, err) : 0;
+	const struct bpf_capture *capture = context;
+	bool by_task = capture->filter == HW_SESSION_UID || capture->filter == HW_SESSION_CGROUP;
+
+	return sessions || by_task ? keep_record(context, sessions, record, err) : 0;
 }
 
 static int keep_existing(void *context, const struct perf_event_header *record, struct hw_error *err)
@@ -77,7 +83,9 @@ static int open_capture(const struct hw_capture_options *options, const struct h
 	                                 .frequency = options->frequency,
 	                                 .rate = options->rate,
 	                                 .user_only = options->user_only,
-	                                 .filter = options->filter ? HW_SESSION_PROCESSES : HW_SESSION_ALL};
+	                                 .filter = options->filter,
+	                                 .uid = options->uid,
+	                                 .cgroup = options->cgroup};
 	struct bpf_capture *capture = calloc(1, sizeof(*capture));
 	struct hw_sessions_sink own_sink = {
 	    .context = capture, .record = keep_record, .process = keep_process, .truth = keep_truth};
@@ -117,7 +125,8 @@ static bool is_wanted(void *context, pid_t pid)
 {
 	struct bpf_capture *capture = context;
 
-	return !capture->filter || hw_sessions_has_process(capture->sessions, capture->bit, pid);
+	return capture->filter != HW_SESSION_PROCESSES ||
+	       hw_sessions_has_process(capture->sessions, capture->bit, pid);
 }
 
 static int start(struct hw_capture *opened, struct hw_error *err)

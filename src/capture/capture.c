@@ -27,6 +27,18 @@ static int find(const char *name, const struct hw_backend **backend, struct hw_e
 	return *backend ? 0 : hw_fail(err, -EINVAL, "no backend is called '%s'", name);
 }
 
+static int open_one(const struct hw_backend *backend, const struct hw_capture_options *options,
+                    const struct hw_capture_sink *sink, struct hw_capture **capture, struct hw_error *err)
+{
+	bool by_task = options->filter == HW_SESSION_UID || options->filter == HW_SESSION_CGROUP;
+
+	if (by_task && backend != &hw_backend_bpf)
+		return hw_fail(err, -EOPNOTSUPP,
+		               "the %s backend cannot choose by user or cgroup: bpf and the daemon can",
+		               backend->name);
+	return backend->open(options, sink, capture, err);
+}
+
 /* Take the first that works. If none does, the first one's error is told: it is the one to mend. */
 static int open_best(const struct hw_capture_options *options, const struct hw_capture_sink *sink,
                      struct hw_capture **capture, struct hw_error *err)
@@ -38,7 +50,7 @@ static int open_best(const struct hw_capture_options *options, const struct hw_c
 
 	for (size_t i = 0; i < BACKEND_COUNT; i++) {
 		memset(&each, 0, sizeof(each));
-		r = backends[i]->open(options, sink, capture, &each);
+		r = open_one(backends[i], options, sink, capture, &each);
 		if (!r) {
 			memcpy((*capture)->passed_over, passed_over, sizeof(passed_over));
 			return 0;
@@ -61,7 +73,8 @@ int hw_capture_open(const struct hw_capture_options *options, const struct hw_ca
 
 	if (r)
 		return r;
-	return backend ? backend->open(options, sink, capture, err) : open_best(options, sink, capture, err);
+	return backend ? open_one(backend, options, sink, capture, err)
+	               : open_best(options, sink, capture, err);
 }
 
 static int keep_nothing(void *context, const struct perf_event_header *record, struct hw_error *err)
@@ -74,8 +87,10 @@ static int keep_nothing(void *context, const struct perf_event_header *record, s
 
 int hw_capture_try(const char *backend, bool command, struct hw_error *err)
 {
-	const struct hw_capture_options options = {
-	    .backend = backend, .frequency = true, .rate = 999, .filter = command};
+	const struct hw_capture_options options = {.backend = backend,
+	                                           .frequency = true,
+	                                           .rate = 999,
+	                                           .filter = command ? HW_SESSION_PROCESSES : HW_SESSION_ALL};
 	const struct hw_capture_sink sink = {.record = keep_nothing};
 	struct hw_capture *capture;
 	int r = hw_capture_open(&options, &sink, &capture, err);
@@ -88,6 +103,11 @@ int hw_capture_try(const char *backend, bool command, struct hw_error *err)
 const char *hw_capture_passed_over(const struct hw_capture *capture)
 {
 	return capture->passed_over;
+}
+
+const char *hw_capture_limit(const struct hw_capture *capture)
+{
+	return capture->limit;
 }
 
 void hw_capture_close(struct hw_capture *capture)

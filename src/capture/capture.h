@@ -22,16 +22,26 @@
 
 struct hw_capture;
 
+/* Whose samples are wanted: decided in the kernel, before the task is asked. */
+enum hw_session_filter {
+	HW_SESSION_ALL,
+	HW_SESSION_PROCESSES, /* those that are added by PID, and their descendants */
+	HW_SESSION_UID,       /* tasks whose effective uid is this one */
+	HW_SESSION_CGROUP,    /* tasks in this cgroup (version 2) or below it */
+};
+
 struct hw_capture_options {
 	const char *backend; /* "bpf" …, or NULL or "auto": the best one that works here */
 	const char *event;   /* by name; NULL: cycles, or cpu-clock where there are none */
 	bool frequency;      /* rate is in Hz, else a period (events; ns for cpu-clock) */
 	uint64_t rate;
-	bool filter;         /* only processes added with hw_capture_add_process, and their descendants */
-	bool user_only;      /* no samples of kernel mode */
-	bool deferred_only;  /* never walk at once */
-	bool truth;          /* test only: see hw_capture_sink.truth */
-	uint64_t task_slots; /* test only: room for so many tasks; 0: enough */
+	enum hw_session_filter filter; /* by uid and cgroup: -EOPNOTSUPP from all but bpf and the daemon */
+	uid_t uid;
+	uint64_t cgroup;
+	bool user_only;              /* no samples of kernel mode */
+	bool deferred_only;          /* never walk at once */
+	bool truth;                  /* test only: see hw_capture_sink.truth */
+	uint64_t task_slots;         /* test only: room for so many tasks; 0: enough */
 	uint64_t table_memory_bytes; /* cap on unwind tables; 0: 256 MiB */
 	uint32_t ring_bytes;         /* of each CPU's rings; 0: what the backend needs */
 	uint32_t stack_bytes;        /* of a stack copy, where the backend makes them; 0: 16 KiB */
@@ -68,6 +78,8 @@ void hw_capture_close(struct hw_capture *capture); /* may be NULL */
 const char *hw_capture_backend(const struct hw_capture *capture);
 /* What auto passed over and why: "bpf: no right …", one line; empty: the best one was taken, or asked for. */
 const char *hw_capture_passed_over(const struct hw_capture *capture);
+/* What of it is not seen though it was asked for, in a few words; NULL: nothing. */
+const char *hw_capture_limit(const struct hw_capture *capture);
 /*
  * Would this backend record here: the whole machine, or (command) a command of one's own? 0, or why not, with
  * what is missing and how to get it in err. Tries it, and leaves nothing behind.

@@ -26,6 +26,7 @@
 
 #include "base/error.h"
 #include "bpf/abi.h"
+#include "capture/capture.h"
 #include "perfdata/format.h"
 
 #define HW_SESSIONS_MAX 64
@@ -67,13 +68,6 @@ struct hw_sessions_sink {
 int hw_sessions_open(const struct hw_sessions_options *options, const struct hw_sessions_sink *sink,
                      struct hw_sessions **sessions, struct hw_error *err);
 void hw_sessions_close(struct hw_sessions *sessions);
-
-enum hw_session_filter {
-	HW_SESSION_ALL,
-	HW_SESSION_PROCESSES, /* those added with hw_sessions_add_process, and their descendants */
-	HW_SESSION_UID,       /* tasks whose effective uid is this one */
-	HW_SESSION_CGROUP,    /* tasks in this cgroup (version 2) or below it */
-};
 
 struct hw_session_options {
 	const char

@@ -9,6 +9,7 @@
 #include "capture/probe.h"
 #include "cli/cli.h"
 #include "cli/common.h"
+#include "session/client.h"
 
 #define WHO             "homeward doctor"
 #define HW_BACKENDS_MAX 8
@@ -25,7 +26,15 @@ struct backend {
 	struct hw_error missing;
 };
 
+/* record asks the daemon first. */
+struct daemon {
+	const char *socket;
+	bool used, limited;
+	struct hw_error missing; /* unless used */
+};
+
 struct verdict {
+	struct daemon daemon;
 	struct backend backends[HW_BACKENDS_MAX];
 	size_t backend_count;
 	const struct backend *chosen; /* NULL: nothing can be recorded */
@@ -35,8 +44,9 @@ static void print_usage(void)
 {
 	fputs("usage: homeward doctor [--json]\n"
 	      "\n"
-	      "Say what this machine allows: kernel, BTF, BPF, rights, events, symbols, and which backends\n"
-	      "can record; for what is missing, how to get it. The exit status is 0 only if \"homeward "
+	      "Say what this machine allows: kernel, BTF, BPF, rights, events, symbols, which backends\n"
+	      "can record, and whether a daemon would; for what is missing, how to get it. The exit status "
+	      "is 0 only if \"homeward "
 	      "record\"\n"
 	      "would work, at least for a command of one's own.\n"
 	      "\n"
@@ -87,6 +97,18 @@ static void print_backends(const struct verdict *verdict)
 	}
 }
 
+static void print_daemon(const struct daemon *daemon)
+{
+	putchar('\n');
+	if (!daemon->used)
+		printf("%-8s %-15s %s\n", "none", "daemon", daemon->missing.text);
+	else
+		printf("%-8s %-15s %s at %s\n", daemon->limited ? "limited" : "ok", "daemon",
+		       daemon->limited ? "processes of one's own" : "the whole machine", daemon->socket);
+	if (daemon->limited)
+		printf("%24s for more: be root, or a member of the daemon's group (homeward)\n", "");
+}
+
 static const char *event_name(const struct hw_probe *probe)
 {
 	return probe->cycles_error ? "cpu-clock" : "cycles";
@@ -102,7 +124,11 @@ static void print_text(const struct hw_probe *probe, const struct hw_finding *fi
 			printf("%24s to get it: %s\n", "", findings[i].remedy);
 	}
 	print_backends(verdict);
-	if (verdict->chosen)
+	print_daemon(&verdict->daemon);
+	if (verdict->daemon.used)
+		printf("\nrecord would work: by the daemon, %s\n",
+		       verdict->daemon.limited ? "processes of one's own" : "the whole machine");
+	else if (verdict->chosen)
 		printf("\nrecord would work: backend %s, event %s, %s\n", verdict->chosen->name,
 		       event_name(probe),
 		       verdict->chosen->machine ? "the whole machine"
@@ -142,6 +168,18 @@ static struct json_object *backends_json(const struct verdict *verdict)
 	return list;
 }
 
+static struct json_object *daemon_json(const struct daemon *daemon)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "socket", json_object_new_string(daemon->socket));
+	json_object_object_add(object, "used", json_object_new_boolean(daemon->used));
+	json_object_object_add(object, "limited", json_object_new_boolean(daemon->limited));
+	if (!daemon->used)
+		json_object_object_add(object, "missing", json_object_new_string(daemon->missing.text));
+	return object;
+}
+
 static void print_json(const struct hw_probe *probe, const struct hw_finding *findings, size_t count,
                        const struct hw_error *blocker, const struct verdict *verdict)
 {
@@ -151,9 +189,13 @@ static void print_json(const struct hw_probe *probe, const struct hw_finding *fi
 		json_object_array_add(list, finding_json(&findings[i]));
 	json_object_object_add(object, "version", json_object_new_string(HW_VERSION));
 	json_object_object_add(object, "kernel", json_object_new_string(probe->release));
-	json_object_object_add(object, "record", json_object_new_boolean(verdict->chosen != NULL));
+	json_object_object_add(object, "record",
+	                       json_object_new_boolean(verdict->daemon.used || verdict->chosen));
 	json_object_object_add(object, "backend",
-	                       verdict->chosen ? json_object_new_string(verdict->chosen->name) : NULL);
+	                       verdict->daemon.used ? json_object_new_string("daemon")
+	                       : verdict->chosen    ? json_object_new_string(verdict->chosen->name)
+	                                            : NULL);
+	json_object_object_add(object, "daemon", daemon_json(&verdict->daemon));
 	json_object_object_add(object, "backends", backends_json(verdict));
 	json_object_object_add(object, "event",
 	                       verdict->chosen ? json_object_new_string(event_name(probe)) : NULL);
@@ -201,6 +243,9 @@ int hw_cmd_doctor(int argc, char **argv)
 	count = hw_probe_findings(&probe, findings);
 	blocked = hw_probe_blocker(&probe, &err) != 0;
 	try_backends(&verdict, blocked ? &err : NULL);
+	verdict.daemon.socket = hw_daemon_socket();
+	verdict.daemon.used =
+	    !hw_daemon_try(verdict.daemon.socket, &verdict.daemon.limited, &verdict.daemon.missing);
 	(json ? print_json : print_text)(&probe, findings, count, blocked ? &err : NULL, &verdict);
-	return verdict.chosen ? HW_EXIT_OK : HW_EXIT_FAILURE;
+	return verdict.daemon.used || verdict.chosen ? HW_EXIT_OK : HW_EXIT_FAILURE;
 }

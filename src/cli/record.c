@@ -160,7 +160,7 @@ static int add_processes(struct recorder *recorder, struct hw_error *err)
 		if (r)
 			return r;
 	}
-	if (recorder->options.capture.filter && recorder->child.pid > 0)
+	if (recorder->options.capture.filter == HW_SESSION_PROCESSES && recorder->child.pid > 0)
 		r = hw_capture_add_process(recorder->capture, recorder->child.pid, err);
 	return r;
 }
@@ -212,6 +212,7 @@ static int record_loop(struct recorder *recorder, struct hw_error *err)
 static int run(struct recorder *recorder, struct hw_error *err)
 {
 	const char *passed_over = hw_capture_passed_over(recorder->capture);
+	const char *limit = hw_capture_limit(recorder->capture);
 	struct perf_event_attr attr;
 	int r = hw_capture_start(recorder->capture, err);
 
@@ -225,6 +226,8 @@ static int run(struct recorder *recorder, struct hw_error *err)
 		        *passed_over ? " (not " : "", passed_over, *passed_over ? ")" : "",
 		        recorder->options.command || recorder->options.duration_s > 0 ? ""
 		                                                                      : "; Ctrl-C stops");
+	if (!recorder->options.quiet && limit)
+		fprintf(stderr, "homeward record: seen are %s\n", limit);
 	r = record_loop(recorder, err);
 	return r ? r : hw_capture_stop(recorder->capture, GRACE_MS, err);
 }

@@ -8,6 +8,7 @@
 #include "capture/event_name.h"
 #include "cli/cli.h"
 #include "cli/common.h"
+#include "cli/record_whose.h"
 
 static const char usage[] =
     "usage: homeward record [OPTIONS] [-- COMMAND [ARGUMENT…]]\n"
@@ -17,6 +18,8 @@ static const char usage[] =
     "\n"
     "  -a, --all-cpus          the whole machine (the default without COMMAND and -p)\n"
     "  -p, --pid PID[,PID…]    these processes and their descendants\n"
+    "      --uid USER          only what runs as this user (a name or a number)\n"
+    "      --cgroup PATH       only what runs in this cgroup (version 2) or below it\n"
     "  -e, --event NAME        cycles, cpu-clock, page-faults, context-switches … (default: cycles, where\n"
     "                          the machine counts them, else cpu-clock)\n"
     "  -F, --freq HZ           samples a second and CPU (default 999)\n"
@@ -46,6 +49,14 @@ static const char usage[] =
 static int usage_error(const char *what, const char *value)
 {
 	hw_complain("homeward record", "%s '%s'; see homeward record --help", what, value);
+	return HW_EXIT_USAGE;
+}
+
+static int choose(int code, const struct hw_error *err)
+{
+	if (!code)
+		return 0;
+	hw_complain("homeward record", "%s", err->text);
 	return HW_EXIT_USAGE;
 }
 
@@ -103,12 +114,8 @@ static int choose_event(struct hw_record_options *options, const char *name)
 	struct hw_event_kind kind;
 	struct hw_error err;
 
-	if (hw_event_find(name, &kind, &err)) {
-		hw_complain("homeward record", "%s", err.text);
-		return HW_EXIT_USAGE;
-	}
 	options->capture.event = name;
-	return 0;
+	return choose(hw_event_find(name, &kind, &err), &err);
 }
 
 static int parse_stack_size(struct hw_capture_options *capture, const char *text)
@@ -133,6 +140,8 @@ static int choose_backend(struct hw_record_options *options, const char *name)
 
 enum {
 	OPT_USER_ONLY = 256,
+	OPT_UID,
+	OPT_CGROUP,
 	OPT_STANDALONE,
 	OPT_SOCKET,
 	OPT_TABLE_MEMORY,
@@ -147,6 +156,8 @@ enum {
 static const struct option long_options[] = {
     {"all-cpus", no_argument, NULL, 'a'},
     {"pid", required_argument, NULL, 'p'},
+    {"uid", required_argument, NULL, OPT_UID},
+    {"cgroup", required_argument, NULL, OPT_CGROUP},
     {"event", required_argument, NULL, 'e'},
     {"freq", required_argument, NULL, 'F'},
     {"count", required_argument, NULL, 'c'},
@@ -171,6 +182,7 @@ static const struct option long_options[] = {
 static int parse_option(struct hw_record_options *options, int option)
 {
 	struct hw_capture_options *capture = &options->capture;
+	struct hw_error err = {0};
 	uint64_t level = 1;
 
 	switch (option) {
@@ -179,6 +191,10 @@ static int parse_option(struct hw_record_options *options, int option)
 		return 0;
 	case 'p':
 		return parse_pids(options, optarg);
+	case OPT_UID:
+		return choose(hw_whose_uid(optarg, capture, &err), &err);
+	case OPT_CGROUP:
+		return choose(hw_whose_cgroup(optarg, capture, &err), &err);
 	case 'e':
 		return choose_event(options, optarg);
 	case 'F':
@@ -263,11 +279,13 @@ int hw_record_parse(struct hw_record_options *options, int argc, char **argv)
 	}
 	if (argv[optind])
 		options->command = argv + optind;
-	if (options->all && options->pids.count)
-		return usage_error("the whole machine (-a) or some processes (-p), not both:", "-a -p");
+	if (options->all + (options->pids.count > 0) + (options->capture.filter != HW_SESSION_ALL) > 1)
+		return usage_error("the whole machine, some processes, a user or a cgroup, not two of them:",
+		                   "-a -p --uid --cgroup");
 	if (options->with_rate && !options->capture.frequency)
 		return usage_error("a rate (-F) or a period (-c), not both:", "-F -c");
-	options->capture.filter = !options->all && (options->pids.count || options->command);
+	if (options->pids.count || (!options->all && !options->capture.filter && options->command))
+		options->capture.filter = HW_SESSION_PROCESSES;
 	return 0;
 }
 

@@ -114,7 +114,9 @@ static int ask(struct daemon_capture *c, const struct hw_capture_options *option
 	message.wish.rate = options->rate;
 	message.wish.frequency = options->frequency;
 	message.wish.user_only = options->user_only;
-	message.wish.filter = options->filter ? HW_WISH_PROCESSES : HW_WISH_ALL;
+	message.wish.filter = options->filter;
+	message.wish.uid = options->uid;
+	message.wish.cgroup = options->cgroup;
 	message.wish.ring_bytes = options->ring_bytes;
 	r = say(c, &message, err);
 	if (!r)
@@ -171,7 +173,31 @@ int hw_daemon_open(const char *path, const struct hw_capture_options *options,
 		close_daemon(&c->capture);
 		return r;
 	}
+	if (c->welcome.limited)
+		c->capture.limit = "processes of this user only: root and the group homeward see all";
 	*result = &c->capture;
+	return 0;
+}
+
+static int keep_nothing(void *context, const struct perf_event_header *record, struct hw_error *err)
+{
+	(void)context;
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+int hw_daemon_try(const char *path, bool *limited, struct hw_error *err)
+{
+	const struct hw_capture_options options = {.frequency = true, .rate = 99};
+	const struct hw_capture_sink sink = {.record = keep_nothing};
+	struct hw_capture *capture;
+	int r = hw_daemon_open(path, &options, &sink, &capture, err);
+
+	if (r)
+		return r;
+	*limited = hw_capture_limit(capture) != NULL;
+	hw_capture_close(capture);
 	return 0;
 }
 

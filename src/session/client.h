@@ -12,6 +12,8 @@
  */
 int hw_daemon_open(const char *path, const struct hw_capture_options *options,
                    const struct hw_capture_sink *sink, struct hw_capture **capture, struct hw_error *err);
+/* Would the daemon record for us? 0, or why not. limited: processes of this user only. */
+int hw_daemon_try(const char *path, bool *limited, struct hw_error *err);
 /* Where the daemon is looked for by default: what HOMEWARD_SOCKET says (empty: nowhere), or the usual place.
  */
 const char *hw_daemon_socket(void);

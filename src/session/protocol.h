@@ -34,6 +34,7 @@ enum hw_message_type {
 	HW_MESSAGE_ERROR,
 };
 
+/* The same as enum hw_session_filter. */
 enum hw_wish_filter { HW_WISH_ALL, HW_WISH_PROCESSES, HW_WISH_UID, HW_WISH_CGROUP };
 
 struct hw_wish {

@@ -301,6 +301,17 @@ def test_kernel_code_that_comes_is_told_to_those_who_may_see_the_kernel_only():
     assert ("_hw_late" in seen) == ("PERF_RECORD_KSYMBOL" in seen) == ("kernel.kallsyms" in seen)
 
 
+def test_a_user_without_rights_is_told_once_that_only_own_processes_are_seen():
+    hw.need_recording()
+    with Daemon() as daemon:
+        options = {"program": program_for_all(), **as_user(OTHER)}
+        done = hw.run("record", "--socket", daemon.path, "-o", "/dev/null", "-d", "0.3", **options)
+        assert done.stderr.count("seen are processes of this user only") == 1, done.stderr
+        done = hw.run("record", "-q", "--socket", daemon.path, "-o", "/dev/null", "-d", "0.3", **options)
+        assert not done.stderr
+        assert "of this user only" not in daemon.record("-d", "0.3", "-a").stderr  # root sees everything
+
+
 def test_the_daemon_keeps_few_capabilities_and_its_compiler_none():
     hw.need_recording()
 

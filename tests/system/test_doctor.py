@@ -4,9 +4,11 @@
 
 import json
 import os
+import re
 import subprocess
 
 import hw
+from daemon import Daemon
 
 NAMES = ["kernel", "BTF", "task work", "rights", "lockdown", "BPF", "events", "mappings", "programs",
          "kernel symbols", "debug files", "settings"]
@@ -43,6 +45,22 @@ def test_json_says_the_same_as_the_exit_status():
         assert (finding["state"] == "ok") == ("remedy" not in finding), finding
 
 
+def test_it_tells_whether_a_daemon_would_record():
+    done = hw.run("doctor", status=None)
+    assert re.search(r"^none +daemon +.*HOMEWARD_SOCKET is empty$", done.stdout, re.MULTILINE), done.stdout
+    hw.need_recording()
+    with Daemon() as daemon:
+        where = {**os.environ, "HOMEWARD_SOCKET": daemon.path}
+        done = hw.run("doctor", env=where)
+        assert re.search(r"^ok +daemon +the whole machine at " + re.escape(daemon.path) + "$", done.stdout, re.MULTILINE)
+        assert done.stdout.splitlines()[-1] == "record would work: by the daemon, the whole machine"
+        told = json.loads(hw.run_as_nobody("doctor", "--json", env=where).stdout)
+        assert told["record"] and told["backend"] == "daemon" and told["blocker"]
+        assert told["daemon"] == {"socket": daemon.path, "used": True, "limited": True}, told["daemon"]
+    told = json.loads(hw.run("doctor", "--json", env=where).stdout)
+    assert not told["daemon"]["used"] and "no homeward daemon answers at" in told["daemon"]["missing"]
+
+
 def test_without_rights_it_names_them():
     told = json.loads(hw.run_as_nobody("doctor", "--json", status=None).stdout)
     assert "CAP_BPF and CAP_PERFMON" in told["blocker"] and "root" in told["blocker"], told["blocker"]
@@ -63,7 +81,7 @@ def test_without_proc_it_still_answers():
 
 
 def test_unknown_option_is_a_usage_error():
-    assert "usage: homeward doctor" in hw.run("doctor", "--frobnicate", status=2).stderr
+    assert "unknown option '--frobnicate'" in hw.one_line(hw.run("doctor", "--frobnicate", status=2).stderr)
     assert "unexpected argument 'now'" in hw.run("doctor", "now", status=2).stderr
 
 
