@@ -63,9 +63,10 @@ class Daemon:
                 pass
         return count
 
-    def resident_kib(self):
+    def own_kib(self):
+        """Memory of its own: without tables, which are those of whatever runs, and the kernel's rings."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+            return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
 
     def ring_maps(self):
         with open(f"/proc/{self.process.pid}/maps", encoding="ascii", errors="replace") as maps:

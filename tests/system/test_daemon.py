@@ -340,7 +340,7 @@ def test_clients_killed_at_random_leave_nothing_behind():
         for _ in range(3):
             daemon.record("-d", "0.2", "-a")
         time.sleep(1)
-        before, resident = daemon.descriptors(), daemon.resident_kib()
+        before, own = daemon.descriptors(), daemon.own_kib()
         for _ in range(count // 8):
             clients = [daemon.start_record("-q", "-a", output=f"{i}.data", stderr=subprocess.DEVNULL)
                        for i in range(8)]
@@ -355,7 +355,7 @@ def test_clients_killed_at_random_leave_nothing_behind():
         hw.until(lambda: daemon.descriptors() <= before, 2)
         daemon.process.send_signal(signal.SIGUSR1)
         hw.until(lambda: "0 sessions, 0 kernel events" in daemon.lines())
-        assert daemon.resident_kib() < resident + 16384, (resident, daemon.resident_kib())
+        assert daemon.own_kib() < own + 4096, (own, daemon.own_kib())
 
 
 def test_systemd_finds_no_fault_with_the_units_and_passes_its_socket():
