@@ -60,13 +60,21 @@ static __always_inline int may_fault(struct task_struct *task, hw_u64 address)
 	return r;
 }
 
-static __always_inline int unreadable(const struct hw_scratch *s, int may)
+/* The walk ends at a frame whose ip is known (walk_run has put it there), and whose caller is not. */
+static __always_inline int end_at(struct hw_scratch *s, int reason)
+{
+	if (s->walk.depth < s->walk.depth_max)
+		s->walk.depth++;
+	return HW_FRAME_DONE + reason;
+}
+
+static __always_inline int unreadable(struct hw_scratch *s, int may)
 {
 	if (may == 0)
-		return HW_FRAME_DONE + HW_END_MAY_BLOCK;
+		return end_at(s, HW_END_MAY_BLOCK);
 	if (may == -16)
-		return HW_FRAME_DONE + HW_END_BUSY;
-	return HW_FRAME_DONE + (int)s->walk.unreadable_reason;
+		return end_at(s, HW_END_BUSY);
+	return end_at(s, (int)s->walk.unreadable_reason);
 }
 
 /* Serve one need. 0: go on; else the result of the drive. */
@@ -80,7 +88,7 @@ static __always_inline int supply(struct drive_context *c, int need, int sleepab
 	if (need != HW_FRAME_NEED_STACK)
 		return need;
 	if (!sleepable)
-		return HW_FRAME_DONE + HW_END_NO_FAULT;
+		return end_at(s, HW_END_NO_FAULT);
 	may = may_fault(c->task, s->walk.need);
 	if (may != 1)
 		return unreadable(s, may);
@@ -97,9 +105,7 @@ static long drive_asleep_one(hw_u32 index, struct drive_context *c)
 	r = supply(c, need, 1);
 	if (r == 1) {
 		COUNT(faults, 1);
-		r = bpf_copy_from_user(&word, 8, (void *)s->walk.need)
-		        ? HW_FRAME_DONE + (int)s->walk.unreadable_reason
-		        : 0;
+		r = bpf_copy_from_user(&word, 8, (void *)s->walk.need) ? unreadable(s, -1) : 0;
 	}
 	if (!r)
 		return 0;
