@@ -188,6 +188,8 @@ static long extend_asleep(hw_u32 index, struct extent *e)
 	hw_u64 word;
 	hw_u64 next = (e->address + e->bytes + 4096) & ~4095ull;
 
+	if (e->address + e->bytes >= e->end) /* from the start: nothing there that may be read */
+		return 1;
 	if (bpf_copy_from_user(&word, 8, (void *)((e->address + e->bytes) & ~7ull)))
 		return 1;
 	if (next > e->end)
