@@ -27,11 +27,12 @@
 #define HW_RING_TASK      1 /* ring 2 * cpu + 1: what tasks emit on their way home */
 
 enum hw_ring_kind {
-	HW_RING_PERF = 1,       /* perf.data records follow the prefix */
-	HW_RING_MISS = 2,       /* struct hw_miss */
-	HW_RING_UNFINISHED = 3, /* struct hw_unfinished, then ips, stack bytes and mappings */
-	HW_RING_TRUTH = 4,      /* the same, of a finished walk: test only */
-	HW_RING_LATE = 5,       /* struct hw_late */
+	HW_RING_PERF = 1,          /* perf.data records follow the prefix */
+	HW_RING_MISS = 2,          /* struct hw_miss */
+	HW_RING_UNFINISHED = 3,    /* struct hw_unfinished, then ips, stack bytes and mappings */
+	HW_RING_TRUTH = 4,         /* the same, of a finished walk: test only */
+	HW_RING_LATE = 5,          /* struct hw_late */
+	HW_RING_TRUTH_AT_ONCE = 6, /* as HW_RING_TRUTH, of a walk that was made in the interrupt */
 };
 
 struct hw_ring_prefix {
@@ -167,11 +168,11 @@ struct hw_callchain_record {
 
 /* Set by user space before the programs are loaded. */
 struct hw_bpf_config {
-	hw_u64 wake_bytes;       /* wake the reader when a ring's fill crosses this */
-	hw_u32 deferred_only;    /* never walk at once */
-	hw_u32 stack_copy_bytes; /* of an unfinished walk; at most HW_STACK_COPY_MAX */
-	hw_u32 truth;      /* test only: send registers and stack of every walk made by the task itself */
-	hw_u32 frames_max; /* at most HW_FRAMES_MAX */
+	hw_u64 wake_bytes;        /* wake the reader when a ring's fill crosses this */
+	hw_u32 deferred_only;     /* never walk at once */
+	hw_u32 stack_copy_bytes;  /* of an unfinished walk; at most HW_STACK_COPY_MAX */
+	hw_u32 truth;             /* test only: send registers and stack of every finished walk */
+	hw_u32 frames_max;        /* at most HW_FRAMES_MAX */
 	hw_u32 have_vma_iterator; /* the good form of bpf_iter_task_vma */
 };
 

@@ -113,6 +113,8 @@ static __always_inline int walk_at_once(const struct hit *hit)
 	if (callchain_bytes > sizeof(s->record))
 		return -1;
 	sample_to_ring(hit, s->sample, sample_bytes + callchain_bytes);
+	if (config.truth)
+		keep_truth(s, hit->task, (hw_u32)(r - HW_FRAME_DONE));
 	COUNT(at_once, 1);
 	COUNT(frames, s->walk.depth);
 	return 0;

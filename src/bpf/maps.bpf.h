@@ -91,6 +91,18 @@ struct {
 	__type(value, struct hw_slot);
 } slots SEC(".maps");
 
+/*
+ * Test only, by tid: a walk made at once, until its task comes home and can copy the stack. Its frames stand
+ * in ips; size is their count, misc the end reason, prefix.sessions pc, nr rsp, cookie that of the slot.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HW_TASKS_MAX);
+	__type(key, hw_u32);
+	__type(value, struct hw_callchain_record);
+} truth_at_once SEC(".maps");
+
 /* What a new slot is made from: a value with a task work must not be written as a global. */
 struct hw_zero {
 	char bytes[sizeof(struct hw_slot)];

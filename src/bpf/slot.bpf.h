@@ -195,7 +195,8 @@ static __always_inline hw_u32 too_late(struct hw_slot *slot, struct task_struct 
 }
 
 /* Test only: the frames found, then registers as at the start, mappings and stack. */
-static __always_inline void send_truth(struct hw_slot *slot, struct task_struct *task, hw_u32 reason)
+static __always_inline void send_truth(struct hw_slot *slot, struct task_struct *task, hw_u32 reason,
+                                       hw_u32 kind)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct hw_walk *walk = &slot->scratch.walk;
@@ -203,8 +204,34 @@ static __always_inline void send_truth(struct hw_slot *slot, struct task_struct 
 	TAKE_REGISTERS(walk, regs);
 	walk->guess_reason = reason;
 	prepare_unfinished(&slot->scratch, task);
-	if (emit_unfinished(&slot->scratch, task, slot->cookie, 0, HW_RING_TRUTH))
+	if (emit_unfinished(&slot->scratch, task, slot->cookie, 0, kind))
 		COUNT(lost_truth, 1);
+}
+
+/* Test only: the walk that the interrupt made, now that its stack can be copied. */
+static __noinline int send_kept_truth(struct hw_slot *slot)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct hw_callchain_record *kept;
+	hw_u32 tid = (hw_u32)task->pid;
+
+	kept = bpf_map_lookup_elem(&truth_at_once, &tid);
+	if (!kept)
+		return 0;
+	if (kept->cookie != slot->cookie)
+		goto out;
+	if (kept->prefix.sessions != regs->ip || kept->nr != regs->sp) { /* it went on before it came here */
+		COUNT(lost_truth, 1);
+		goto out;
+	}
+	walk_begin(&slot->scratch, task);
+	bpf_probe_read_kernel(slot->scratch.record.ips, sizeof(kept->ips), kept->ips);
+	slot->scratch.walk.depth = kept->size;
+	send_truth(slot, task, kept->misc, HW_RING_TRUTH_AT_ONCE);
+out:
+	bpf_map_delete_elem(&truth_at_once, &tid);
+	return 0;
 }
 
 /* The task comes home: the task work. May sleep. */
@@ -219,6 +246,8 @@ static int come_home(struct bpf_map *map, void *key, void *value)
 	if (!(state & HW_OPEN) || !SLOT_IS_OURS(slot, task))
 		return 0;
 	reason = too_late(slot, task);
+	if (config.truth && !reason)
+		send_kept_truth(slot);
 	if (reason || state == HW_OPEN /* whoever asked is gone */) {
 		serve_all(slot, reason ? reason : HW_END_UNSAID);
 		return 0;
@@ -226,7 +255,7 @@ static int come_home(struct bpf_map *map, void *key, void *value)
 	r = drive_asleep(&slot->scratch, task);
 	count_walk(slot);
 	if (config.truth && r >= HW_FRAME_DONE)
-		send_truth(slot, task, (hw_u32)(r - HW_FRAME_DONE));
+		send_truth(slot, task, (hw_u32)(r - HW_FRAME_DONE), HW_RING_TRUTH);
 	if (r == HW_FRAME_NEED_TABLE)
 		hand_over(slot, task);
 	else
@@ -317,6 +346,34 @@ static __always_inline hw_u64 request(struct task_struct *task, hw_u64 sessions,
 	COUNT(refused_schedule, 1);
 	*refusal = HW_REFUSE_SCHEDULE;
 	return 0;
+}
+
+/* Test only: keep a walk made at once, and have its task send it with its stack on the way home. */
+static __always_inline void keep_truth(struct hw_scratch *s, struct task_struct *task, hw_u32 reason)
+{
+	struct hw_callchain_record *record = &s->record;
+	struct hw_slot *slot = make_slot(task);
+	hw_u32 tid = (hw_u32)task->pid;
+
+	if (!slot || __sync_fetch_and_or(&slot->state, HW_OPEN) & HW_OPEN) {
+		COUNT(lost_truth, 1);
+		return;
+	}
+	if (SCHEDULE(task, slot, come_home)) {
+		slot->state = 0;
+		COUNT(lost_truth, 1);
+		return;
+	}
+	slot->cookie = new_cookie(1);
+	slot->served = 0;
+	slot->exec_id = task->self_exec_id;
+	record->prefix.sessions = ((struct pt_regs *)bpf_task_pt_regs(task))->ip;
+	record->nr = ((struct pt_regs *)bpf_task_pt_regs(task))->sp;
+	record->cookie = slot->cookie;
+	record->size = (hw_u16)s->walk.depth;
+	record->misc = (hw_u16)reason;
+	if (bpf_map_update_elem(&truth_at_once, &tid, record, BPF_ANY))
+		COUNT(lost_truth, 1);
 }
 
 #endif

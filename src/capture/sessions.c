@@ -98,6 +98,7 @@ static int from_ring(void *context, void *data, size_t size)
 		hw_loader_push(s->loader, data, size);
 		break;
 	case HW_RING_TRUTH:
+	case HW_RING_TRUTH_AT_ONCE:
 		if (s->sink.truth)
 			s->sink.truth(s->sink.context, data, size);
 		break;

@@ -238,7 +238,7 @@ static int parse_option(struct hw_record_options *options, int option)
 		           : usage_error("not a number:", optarg);
 	case OPT_TRUTH:
 		options->truth = optarg;
-		capture->truth = capture->deferred_only = true;
+		capture->truth = true;
 		return 0;
 	case 'z':
 		if (optarg && !parse_number(optarg, 22, &level))

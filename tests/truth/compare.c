@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * compare RECORDING TRUTH: walk every recorded stack again with libdwfl, and with the user-space walker, and
- * say, as one JSON object, how often they agree with what was recorded frame by frame. Examples of all that
- * differs go to stderr.
+ * compare RECORDING TRUTH [DIRECTORY]: walk every recorded stack again with libdwfl, and with the user-space
+ *walker, and say, as one JSON object, how often they agree with what was recorded frame by frame. Examples of
+ *all that differs go to stderr. DIRECTORY has copies of programs that are not at their path any more.
  *
  * Up to the first frame that differs, or where one of the two stops, the walks are equal. What comes then is:
  *
@@ -10,7 +10,7 @@
  *	both stop   at the same frame, neither says it is the outermost one
  *	ours short  we stopped with a reason, libdwfl goes on
  *	cannot      libdwfl stopped with a reason, we go on; or it only guessed by rbp, having no call frame
- *	            information for the frame before, where our table has a rule
+ *	            information for the frame before, where our table has a rule or its guess leads nowhere
  *	wrong       the frames differ, or one calls a frame the outermost that the other goes on from
  *	undecided   the same, but both only guessed
  */
@@ -84,6 +84,14 @@ static struct space *space_of(const struct truth_walk *truth, const struct modul
 	return space;
 }
 
+static bool is_code(const struct truth_walk *truth, uint64_t pc)
+{
+	for (uint32_t i = 0; i < truth->walk->mapping_count; i++)
+		if (pc > truth->mappings[i].start && pc <= truth->mappings[i].end)
+			return true;
+	return false;
+}
+
 /* libdwfl gives a frame for whatever it read as a return address; we stop before one that is in no mapping.
  */
 static void drop_unmapped_frame(const struct truth_walk *truth, struct peer_walk *peer)
@@ -92,10 +100,8 @@ static void drop_unmapped_frame(const struct truth_walk *truth, struct peer_walk
 
 	if (peer->complete || peer->depth != truth->walk->ip_count + 1)
 		return;
-	for (uint32_t i = 0; i < truth->walk->mapping_count; i++)
-		if (pc > truth->mappings[i].start && pc <= truth->mappings[i].end)
-			return;
-	peer->depth--;
+	if (!is_code(truth, pc))
+		peer->depth--;
 }
 
 /* The frame before the one where the walks part decides who knew what. */
@@ -108,6 +114,10 @@ static enum verdict judge_parting(const struct truth_walk *truth, struct peer_wa
 	if (!last || peer_knows(space->peer, last))
 		return VERDICT_WRONG;
 	address = last->exact ? last->pc : last->pc - 1;
+	if (frame < peer->depth && !is_code(truth, peer->frames[frame].pc)) {
+		peer->reason = "a guess by rbp that leads nowhere";
+		return VERDICT_CANNOT;
+	}
 	for (uint32_t i = 0; i < space->count; i++) {
 		const struct hw_mapping *m = &truth->mappings[i];
 
@@ -147,7 +157,12 @@ static enum verdict judge(const struct truth_walk *truth, struct peer_walk *peer
 			return VERDICT_OURS_SHORT;
 		return judge_parting(truth, peer, space, i);
 	}
-	return peer->complete && !peer->beyond_copy ? VERDICT_WRONG : VERDICT_CANNOT;
+	if (!peer->complete || peer->beyond_copy)
+		return VERDICT_CANNOT;
+	if (!i || !peer_has_caller(space->peer, &peer->frames[i - 1]))
+		return VERDICT_WRONG;
+	peer->reason = "a register that it lost, where its own entry names a caller";
+	return VERDICT_CANNOT;
 }
 
 static int read_code(void *context, uint64_t address, uint64_t *eight_bytes)
@@ -221,6 +236,7 @@ static void compare(struct tally *tally, const struct truth_walk *truth, struct 
 	space = space_of(truth, modules);
 	peer_walk(space->peer, truth, &peer);
 	verdict = judge(truth, &peer, space, &frame);
+	tally->at_once += u->prefix.kind == HW_RING_TRUTH_AT_ONCE;
 	tally_add(tally, verdict, u->ip_count, verdict == VERDICT_CANNOT ? peer.reason : ours);
 	if (verdict != VERDICT_EQUAL)
 		tally_example(tally, verdict, truth, &peer, frame, modules,
@@ -242,10 +258,11 @@ int main(int argc, char **argv)
 	struct tally tally = {0};
 	size_t event_count, next = 0;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s RECORDING TRUTH\n", argv[0]);
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: %s RECORDING TRUTH [DIRECTORY]\n", argv[0]);
 		return 2;
 	}
+	modules_kept_in(argv[3]);
 	if (hw_recording_load(argv[1], NULL, &recording, &err)) {
 		fprintf(stderr, "%s: %s\n", argv[1], err.text);
 		return 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 #include "modules.h"
 
+#include <dirent.h>
 #include <elfutils/libdwelf.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -13,9 +14,10 @@
 
 #define MODULES_MAX 4096
 #define VDSO_BYTES  8192
+#define KEPT_MAX    64
 
-static struct module *modules[MODULES_MAX];
-static int module_count;
+static struct module *modules[MODULES_MAX], *kept[KEPT_MAX];
+static int module_count, kept_count;
 
 /* libdwfl wants files: the vDSO becomes one. */
 static char *vdso_path(void)
@@ -44,7 +46,7 @@ static void read_elf(struct module *module)
 	if (!elf || elf_getphdrnum(elf, &count))
 		count = 0;
 	for (size_t i = 0; i < count && module->segment_count < 16; i++)
-		if (gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_LOAD)
+		if (gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_LOAD && header.p_flags & PF_X)
 			module->segments[module->segment_count++] = (struct module_segment){
 			    .address = header.p_vaddr, .offset = header.p_offset, .size = header.p_filesz};
 	module->is_fixed = elf && gelf_getehdr(elf, &file) && file.e_type == ET_EXEC;
@@ -73,6 +75,41 @@ static struct module *open_module(const char *name)
 	return module;
 }
 
+void modules_kept_in(const char *directory)
+{
+	char path[4096];
+	struct dirent *entry;
+	DIR *dir = directory ? opendir(directory) : NULL;
+
+	while (dir && (entry = readdir(dir)) && kept_count < KEPT_MAX) {
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (entry->d_type != DT_REG)
+			continue;
+		kept[kept_count] = open_module(path);
+		if (kept[kept_count]->build_id_size)
+			kept_count++;
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static bool is_of(const struct module *module, const struct hw_process_event *mapping)
+{
+	if (module->fd < 0 || !module->segment_count)
+		return false;
+	return !mapping->build_id_size ||
+	       (mapping->build_id_size == module->build_id_size &&
+	        !memcmp(mapping->build_id, module->build_id, module->build_id_size));
+}
+
+static const struct module *kept_of(const struct hw_process_event *mapping)
+{
+	for (int i = 0; mapping->build_id_size && i < kept_count; i++)
+		if (is_of(kept[i], mapping))
+			return kept[i];
+	return NULL;
+}
+
 const struct module *module_of(const struct hw_process_event *mapping)
 {
 	static const char *names[MODULES_MAX];
@@ -90,12 +127,7 @@ const struct module *module_of(const struct hw_process_event *mapping)
 		names[module_count] = strdup(mapping->name);
 		modules[module_count++] = module;
 	}
-	if (module->fd < 0 || !module->segment_count)
-		return NULL;
-	if (mapping->build_id_size && (mapping->build_id_size != module->build_id_size ||
-	                               memcmp(mapping->build_id, module->build_id, module->build_id_size)))
-		return NULL;
-	return module;
+	return is_of(module, mapping) ? module : kept_of(mapping);
 }
 
 uint64_t module_bias(const struct module *module, uint64_t start, uint64_t offset)

@@ -20,7 +20,7 @@ struct module {
 	char *path; /* where it can be opened: of the vDSO, a copy of our own */
 	uint8_t build_id[20];
 	uint8_t build_id_size;
-	struct module_segment segments[16]; /* PT_LOAD */
+	struct module_segment segments[16]; /* PT_LOAD, executable */
 	int segment_count;
 	int is_fixed; /* ET_EXEC: can only be where it says */
 	int fd;
@@ -28,6 +28,11 @@ struct module {
 	int has_table;
 };
 
+/*
+ * Where copies of programs are that cannot be opened by the path of their mapping: deleted ones, those of
+ * other mount namespaces. They are told by build ID. NULL: nowhere.
+ */
+void modules_kept_in(const char *directory);
 /* The module of a mapping, the same one for the same file; NULL: no file, another one by now, or none
  * readable. */
 const struct module *module_of(const struct hw_process_event *mapping);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEER_TID 1
+#define PEER_TID       1
+#define RETURN_ADDRESS 16 /* DWARF number on x86-64 */
 
 struct peer {
 	Dwfl *dwfl;
@@ -147,7 +148,8 @@ void peer_walk(struct peer *peer, const struct truth_walk *truth, struct peer_wa
 	}
 }
 
-bool peer_knows(struct peer *peer, const struct peer_frame *frame)
+/* The call frame information of a frame, to be freed, or NULL. */
+static Dwarf_Frame *find_cfi(struct peer *peer, const struct peer_frame *frame)
 {
 	Dwarf_Addr address = frame->exact ? frame->pc : frame->pc - 1, bias;
 	Dwfl_Module *module = dwfl_addrmodule(peer->dwfl, address);
@@ -156,10 +158,30 @@ bool peer_knows(struct peer *peer, const struct peer_frame *frame)
 
 	for (int i = 0; module && i < 2; i++) {
 		cfi = i ? dwfl_module_dwarf_cfi(module, &bias) : dwfl_module_eh_cfi(module, &bias);
-		if (cfi && !dwarf_cfi_addrframe(cfi, address - bias, &found)) {
-			free(found);
-			return true;
-		}
+		if (cfi && !dwarf_cfi_addrframe(cfi, address - bias, &found))
+			return found;
 	}
-	return false;
+	return NULL;
+}
+
+bool peer_knows(struct peer *peer, const struct peer_frame *frame)
+{
+	Dwarf_Frame *found = find_cfi(peer, frame);
+
+	free(found);
+	return found;
+}
+
+bool peer_has_caller(struct peer *peer, const struct peer_frame *frame)
+{
+	Dwarf_Frame *found = find_cfi(peer, frame);
+	Dwarf_Op memory[3], *ops = NULL;
+	size_t count = 0;
+	bool has;
+
+	/* undefined: no operations, in the memory given */
+	has = found && !dwarf_frame_register(found, RETURN_ADDRESS, memory, &ops, &count) &&
+	      !(count == 0 && ops == memory);
+	free(found);
+	return has;
 }

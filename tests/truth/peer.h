@@ -32,5 +32,10 @@ void peer_free(struct peer *peer);
 void peer_walk(struct peer *peer, const struct truth_walk *truth, struct peer_walk *walk);
 /* Has libdwfl call frame information for a frame? Without, what it says of the caller is a guess by rbp. */
 bool peer_knows(struct peer *peer, const struct peer_frame *frame);
+/*
+ * Does that information name a return address? Then a walk that ended there "complete" could not read what it
+ * needs for it: libdwfl (0.188) takes a program counter that it could not find for one that is undefined.
+ */
+bool peer_has_caller(struct peer *peer, const struct peer_frame *frame);
 
 #endif

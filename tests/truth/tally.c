@@ -80,9 +80,10 @@ void tally_example(struct tally *tally, enum verdict verdict, const struct truth
 
 void tally_print(const struct tally *tally)
 {
-	printf("{\"walks\":%llu,\"frames\":%llu,\"lost\":%llu,\"walker_differs\":%llu",
-	       (unsigned long long)tally->walks, (unsigned long long)tally->frames,
-	       (unsigned long long)tally->lost, (unsigned long long)tally->walker_differs);
+	printf("{\"walks\":%llu,\"at_once\":%llu,\"frames\":%llu,\"lost\":%llu,\"walker_differs\":%llu",
+	       (unsigned long long)tally->walks, (unsigned long long)tally->at_once,
+	       (unsigned long long)tally->frames, (unsigned long long)tally->lost,
+	       (unsigned long long)tally->walker_differs);
 	for (int i = 0; i < VERDICT_COUNT; i++)
 		printf(",\"%s\":%llu", verdict_names[i], (unsigned long long)tally->verdicts[i]);
 	printf(",\"reasons\":{");

@@ -19,7 +19,7 @@ enum verdict {
 #define TALLY_REASONS_MAX 32
 
 struct tally {
-	uint64_t walks, frames, lost, walker_differs;
+	uint64_t walks, at_once, frames, lost, walker_differs;
 	uint64_t verdicts[VERDICT_COUNT];
 	struct {
 		enum verdict verdict;

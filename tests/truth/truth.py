@@ -4,7 +4,8 @@
 
     truth.py [STACKS] [PROGRAM...]      at least so many stacks in all (20000); prints a table in Markdown
 
-The exit status is 0 only if no frame is wrong, and the user-space walker agrees with the kernel's throughout.
+The programs are those of programs.py and of the zoo. Half of the rounds lets walks be made at once, in the interrupt,
+where that is possible; in the other half tasks make them all on their way home. The exit status is 0 only if no frame is wrong, and the user-space walker agrees with the kernel's throughout.
 """
 
 import json
@@ -16,30 +17,35 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "system"))
+for place in "system", "zoo":
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, place))
 
 import hw  # noqa: E402  (the path has to be set first)
+import prepare  # noqa: E402
 import programs  # noqa: E402
+import specs  # noqa: E402
 
 COMPARE = os.path.join(hw.BUILD, "tests", "truth", "truth_compare")
 RATE = 1999
+SECONDS = 3600  # longer than anything is recorded
 ROUND_SECONDS = 10
-ROUNDS_MAX = 100
+KEPT = "zoo/{}"
+ROUNDS_MAX = 20  # a program that hardly runs gives fewer
 KINDS = ("equal", "both_stop", "cannot", "ours_short", "undecided", "wrong")
 
 
-def compare(recording, truth):
+def compare(recording, truth, kept=()):
     """What the comparison says: a dictionary, and its examples on stderr."""
-    done = hw.run(recording, truth, program=COMPARE, timeout=600)
+    done = hw.run(recording, truth, *kept, program=COMPARE, timeout=600)
     return json.loads(done.stdout), done.stderr
 
 
-def record(command, seconds):
+def record(command, seconds, walk="deferred"):
     """Record a command from its first instruction on, and end it and its children after some seconds."""
     for name in "truth.data", "truth.bin":
         if os.path.exists(name):
             os.remove(name)
-    recorder = subprocess.Popen([hw.HOMEWARD, "record", "-q", "-F", str(RATE), "--truth", "truth.bin",
+    recorder = subprocess.Popen([hw.HOMEWARD, "record", "-q", "-F", str(RATE), "--truth", "truth.bin", "--walk", walk,
                                  "-o", "truth.data", "--", *command],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     hw.until(lambda: has_begun() or recorder.poll() is not None, seconds=120)
@@ -94,23 +100,23 @@ def walks(path):
                    "ip_count": head[11], "rsp": head[13 + 7]}
 
 
-def measure(command, stacks, seconds_max):
-    """Record until there are as many stacks, or in one round if it must be short."""
+def measure(command, stacks, seconds_max, kept=()):
+    """Record until there are as many stacks, or in one round of each kind if it must be short."""
     sums = {"reasons": {}, "walks": 0}
     examples = []
-    seconds = min(seconds_max or ROUND_SECONDS, 1 + stacks / RATE)
-    for _ in range(1 if seconds_max else ROUNDS_MAX):
-        record(command, seconds)
-        account, text = compare("truth.data", "truth.bin")
+    seconds = min(seconds_max or ROUND_SECONDS, 1 + stacks / 2 / RATE)
+    for number in range(2 if seconds_max else ROUNDS_MAX):
+        record(command, seconds, "deferred" if number % 2 else "auto")
+        account, text = compare("truth.data", "truth.bin", kept)
         add(sums, account)
         examples.append(text)
-        if sums["walks"] >= stacks:
+        if number % 2 and sums["walks"] >= stacks:
             break
     return sums, "".join(examples)
 
 
 def print_row(name, sums):
-    cells = [name, sums["walks"], sums["frames"], *(sums[kind] for kind in KINDS)]
+    cells = [name, sums["walks"], sums["at_once"], sums["frames"], *(sums[kind] for kind in KINDS)]
     print("| " + " | ".join(map(str, cells)) + " |")
     sys.stdout.flush()
 
@@ -127,17 +133,43 @@ def judge(sums):
     return faults
 
 
-def run(stacks, names=(), seconds_max=None):
+def zoo():
+    """The zoo's programs that are there: name and command. Each is built in a directory of its own, KEPT."""
+    found, home = {}, os.getcwd()
+    for program in specs.PROGRAMS:
+        name = "zoo: " + program.name
+        kept = os.path.abspath(KEPT.format(program.name))
+        if program.refused:
+            continue
+        os.makedirs(kept)
+        os.chdir(kept)
+        try:
+            prepare.build(program, SECONDS)
+        except prepare.Skipped as reason:
+            print(f"not compared: {name}: {reason}", file=sys.stderr)
+            continue
+        finally:
+            os.chdir(home)
+        run = prepare.expand(program.run, program, SECONDS)
+        if "{s}" not in program.run:
+            run = f"while :; do {run} >/dev/null 2>&1; done"
+        # some take themselves away: each recording starts from a fresh copy
+        found[name] = ["bash", "-c", f"rm -rf run && cp -r '{kept}' run && cd run && {run}"]
+    return found
+
+
+def run(stacks, names=(), seconds_max=None, commands=None):
     """Compare, print the table, and return the sums."""
     programs.write_inputs()
-    chosen = {name: command for name, command in programs.programs(hw.workload).items()
-              if not names or name in names}
+    commands = commands or {**programs.programs(hw.workload), **zoo()}
+    chosen = {name: command for name, command in commands.items() if not names or name in names}
     total = {"reasons": {}}
     texts = []
-    print("| program | stacks | frames | equal | both stop | libdwfl cannot | ours short | undecided | wrong |")
-    print("|" + "---|" * 9)
+    print("| program | stacks | of these at once | frames | equal | both stop | libdwfl cannot | ours short | undecided | wrong |")
+    print("|" + "---|" * 10)
     for name, command in chosen.items():
-        sums, examples = measure(command, stacks // len(chosen) + 1, seconds_max)
+        kept = KEPT.format(name.partition("zoo: ")[2])
+        sums, examples = measure(command, stacks // len(chosen) + 1, seconds_max, [kept] if os.path.isdir(kept) else [])
         print_row(name, sums)
         add(total, sums)
         if examples:
