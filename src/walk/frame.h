@@ -88,6 +88,31 @@ static inline int hw_is_context_start(const struct hw_walk *w, hw_u64 code)
 	return !(w->flags & HW_WALK_EXACT) && code == 0x48243c8b48dc8948ull;
 }
 
+/*
+ * Where the task stands: what the instruction at pc says of the stack. At the first instructions of a
+ * function (push %rbp; mov %rsp,%rbp, also after endbr64, or after HotSpot's mov %eax,-n(%rsp)), at ret, and
+ * in a stub of a static program's PLT (jmp *n(%rip); xchg %ax,%ax) rbp is still or again the caller's: a
+ * guess by it would skip the caller. A rule, or 0: nothing.
+ */
+static inline hw_u64 hw_rule_of_code(struct hw_walk *w, hw_u64 code)
+{
+	hw_u64 before;
+	hw_u32 three = (hw_u32)code & 0xffffff;
+
+	if (!(w->flags & HW_WALK_EXACT))
+		return 0;
+	if ((code & 0xff) == 0xc3 || (code & 0xffff) == 0xc3f3 /* ret */ || (hw_u32)code == 0xe5894855 ||
+	    (hw_u32)code == 0xec8b4855 || code == 0xe5894855fa1e0ff3ull || code == 0xec8b4855fa1e0ff3ull ||
+	    (code & 0xff00000000ffffffull) == 0x5500000000248489ull ||
+	    (code & 0xffff00000000ffffull) == 0x90660000000025ffull)
+		return HW_RULE(HW_RULE_CFA, HW_REG_RSP, 8);
+	if ((three == 0xe58948 || three == 0xec8b48) && !hw_read_code(w, w->pc - 1, &before) &&
+	    (before & 0xff) == 0x55)
+		return HW_RULE(HW_RULE_CFA, HW_REG_RSP, 16) | 2ull << 32;
+	return 0;
+}
+
+/* Code without an unwind entry: what its bytes say, else a guess by rbp, which the next frame checks. */
 static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
 {
 	hw_u64 rule, code;
@@ -95,13 +120,18 @@ static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
 
 	if (hw_after_syscall_in_gap(w, &rule))
 		return hw_step(w, rule);
-	if (!hw_read_code(w, w->pc, &code)) {
+	if (hw_read_code(w, w->pc, &code)) {
+		r = w->flags & HW_WALK_EXACT ? HW_STEP_STUCK : hw_step_frame_pointer(w);
+	} else {
 		if (hw_is_sigreturn(code))
 			return hw_step_signal(w, 0);
 		if (hw_is_context_start(w, code))
 			return hw_step(w, HW_RULE(HW_RULE_END, 0, 0));
+		rule = hw_rule_of_code(w, code);
+		r = rule ? hw_step(w, rule) : hw_step_frame_pointer(w);
 	}
-	r = hw_step_frame_pointer(w);
+	if (r == HW_STEP_OK)
+		w->flags = HW_WALK_GUESSED;
 	w->guess_reason = reason;
 	return r;
 }

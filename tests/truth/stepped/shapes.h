@@ -11,6 +11,7 @@ SHAPES_LIST(X)
 #undef X
 
 uint64_t assembly_shapes(void); /* assembly.S */
+uint64_t made_code(void);       /* made.c */
 int throws(int depth);          /* throws.cc */
 
 #endif

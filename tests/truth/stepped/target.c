@@ -42,6 +42,7 @@ int main(void)
 	SHAPES_LIST(X)
 #undef X
 	sum += assembly_shapes();
+	sum += made_code();
 	signals(0);
 	signals(SA_ONSTACK);
 	sum += (uint64_t)throws(3);
