@@ -89,7 +89,7 @@ static __always_inline hw_u64 build_callchain(struct hw_scratch *s, hw_u64 cooki
 	record->cookie = cookie;
 	record->nr = depth;
 	record->ips[depth] = pid_tgid >> 32 | pid_tgid << 32;
-	record->ips[depth + 1] = bpf_ktime_get_ns();
+	record->ips[depth + 1] = s->walked_ns ? s->walked_ns : bpf_ktime_get_ns();
 	record->ips[depth + 2] = bpf_get_smp_processor_id();
 	return size;
 }

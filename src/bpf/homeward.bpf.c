@@ -250,6 +250,7 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	if (!slot)
 		return 0;
 	slot->in_exec = 0;
+	slot->scratch.walked_ns = 0;
 	if (slot->tid != (hw_u32)task->pid) { /* it has taken the leader's tid over */
 		bpf_map_delete_elem(&slots, &old);
 		bpf_map_delete_elem(&thread_execs, &key);

@@ -45,6 +45,7 @@ struct hw_scratch {
 	hw_u64 mm;           /* struct mm_struct *, as a number */
 	hw_u64 now_s;        /* of table_infos.used_s */
 	hw_u64 vdso;
+	hw_u64 walked_ns; /* of the record, where the walk was made before it; 0: now */
 	hw_u64 window[HW_WINDOW_WORDS];
 	hw_u64 sample[HW_SAMPLE_WORDS + 1]; /* of a walk at once: ends in the prefix of record */
 	struct hw_callchain_record record;

@@ -291,6 +291,8 @@ static __always_inline void begin_exec(struct hw_slot *slot, struct task_struct 
 		slot->served = 0;
 		__sync_val_compare_and_swap(&slot->state, 0, HW_OPEN);
 	}
+	/* Handed out later, it still is of now: the new image may have other code at the same addresses. */
+	slot->scratch.walked_ns = bpf_ktime_get_ns();
 	slot->in_exec = 1;
 	barrier();
 	serve_now(slot, task);

@@ -301,6 +301,15 @@ def test_processes_that_come_and_go_are_answered():
 
 
 
+def test_inside_execve_the_old_image_names_its_own_addresses():
+    hw.record("-q", "-F", 9999, "--", hw.workload("execpair1"), 2000, hw.workload("execpair2"))
+    inside = [stack for stack in hw.folded("test.data") if "load_elf_binary" in stack]
+    for caller in "called_first", "called_second":
+        assert any(caller in stack for stack in inside), caller
+    wrong = [stack for stack in inside if any("never_called" in name for name in stack)]
+    assert not wrong, wrong
+
+
 def test_bpf_programs_that_come_while_recording_are_named():
     hw.need_root()
     for options in [], ["-a"], ["--backend", "dump"]:
