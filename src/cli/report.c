@@ -197,6 +197,7 @@ static int print(const struct report *report, FILE *out, const struct hw_style *
 	}
 	if (!code) {
 		hw_print_account(out, style, hw_recording_account(profile->recording));
+		hw_print_missing(out, style, hw_recording_account(profile->recording));
 		hw_print_gaps(out, style, profile->symbolizer);
 	}
 	hw_tree_free(&tree);

@@ -45,6 +45,7 @@ static void print_text(FILE *out, const struct hw_input *input, const struct hw_
 	}
 	fputs("\n\n", out);
 	hw_print_account(out, style, account);
+	hw_print_missing(out, style, account);
 }
 
 static int run(struct hw_input *input, bool json, enum hw_color color)

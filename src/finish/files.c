@@ -133,8 +133,10 @@ static int open_regular(const char *path)
 
 	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
 		return fd;
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
+		errno = ENOENT;
+	}
 	return -1;
 }
 
@@ -173,12 +175,13 @@ static int open_perf_copy(const struct hw_finish_file *file)
 	return open_regular(path);
 }
 
-/* The which-th place to look for the file; -1: it is not there, -2: there are no more places. */
+/* The which-th place to look for the file; -1: it is not there (errno: why), -2: there are no more places. */
 static int open_place(const struct hw_finish_files *files, const struct hw_finish_file *file, int which)
 {
 	char path[8192];
 	int fd;
 
+	errno = ENOENT;
 	switch (which) {
 	case 0:
 		return files->options.live ? open_mapped(file) : -1;
@@ -189,6 +192,7 @@ static int open_place(const struct hw_finish_files *files, const struct hw_finis
 		fd = open_regular(path);
 		if (fd >= 0 && !is_same_inode(files, file, fd)) {
 			close(fd);
+			errno = ESTALE;
 			return -1;
 		}
 		return fd;
@@ -228,6 +232,10 @@ static int compile_vdso(const struct hw_finish_files *files, struct hw_finish_fi
 	return r;
 }
 
+static const char is_gone[] = "the file is gone, or not seen from here";
+static const char is_another[] = "the file that was recorded has been replaced";
+static const char is_unreadable[] = "no right to read the file";
+
 /* Where no place has the right file, it is not found. */
 static int compile(struct hw_finish_files *files, struct hw_finish_file *file)
 {
@@ -236,15 +244,21 @@ static int compile(struct hw_finish_files *files, struct hw_finish_file *file)
 	if (file->vdso)
 		return compile_vdso(files, file);
 	for (int which = 0; (fd = open_place(files, file, which)) != -2; which++) {
-		if (fd < 0)
+		if (fd < 0) {
+			file->missing = errno == ESTALE                     ? is_another
+			                : errno == EACCES && !file->missing ? is_unreadable
+			                                                    : file->missing;
 			continue;
+		}
 		code = files->compiler ? hw_compiler_table(files->compiler, fd, &file->table, NULL) : -EAGAIN;
 		close(fd);
 		if (!code && !is_same_id(file, &file->table)) {
 			hw_table_clear(&file->table);
+			file->missing = is_another;
 			continue;
 		}
 		file->found = true;
+		file->missing = NULL;
 		file->place = which;
 		if (!code)
 			return 0;
@@ -288,9 +302,40 @@ void hw_finish_files_load(struct hw_finish_files *files, struct hw_finish_file *
 		files->status.table_bytes += bytes_of(&file->table);
 		make_room(files, now);
 	} else if (!file->found && !file->vdso) {
-		if (!files->status.files_missing++)
-			files->status.missing = file->path;
+		files->status.files_missing++;
+		if (!file->missing)
+			file->missing = is_gone;
 	}
+}
+
+static int most_first(const void *a, const void *b)
+{
+	const struct hw_finish_missing *x = a, *y = b;
+
+	return x->walks != y->walks ? (x->walks < y->walks) - (x->walks > y->walks)
+	                            : strcmp(x->path, y->path);
+}
+
+size_t hw_finish_files_missing(const struct hw_finish_files *files, struct hw_finish_missing *list,
+                               size_t max)
+{
+	array_of(struct hw_finish_missing) all = {0};
+	const struct hw_finish_file *file;
+	size_t count;
+
+	for (file = files->by_key; file; file = file->hh.next) {
+		struct hw_finish_missing missing = {file->path, file->missing, file->ended};
+
+		if (file->missing && array_push(&all, missing))
+			break;
+	}
+	count = all.count < max ? all.count : max;
+	if (count) {
+		qsort(all.items, all.count, sizeof(*all.items), most_first);
+		memcpy(list, all.items, count * sizeof(*list));
+	}
+	array_free(&all);
+	return count;
 }
 
 int hw_finish_files_read(struct hw_finish_files *files, const struct hw_finish_file *file, uint64_t offset,

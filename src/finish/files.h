@@ -23,9 +23,11 @@ struct hw_finish_file {
 	uint8_t build_id[20];
 	uint8_t build_id_size;
 	bool vdso;
-	bool found;    /* the right file is there, as far as can be told */
-	int place;     /* where it was found */
-	uint8_t state; /* enum hw_finish_file_state */
+	bool found;          /* the right file is there, as far as can be told */
+	const char *missing; /* why it is not, in words; NULL: it was found, or not looked for */
+	uint64_t ended;      /* walks that ended because it is missing */
+	int place;           /* where it was found */
+	uint8_t state;       /* enum hw_finish_file_state */
 	struct hw_table table;
 	uint64_t used; /* the walk that used it last */
 	/* where it is mapped, for /proc/PID/map_files */
@@ -53,6 +55,9 @@ int hw_finish_files_get(struct hw_finish_files *files, const struct hw_finish_ma
                         struct hw_finish_file **file);
 /* Try to load the table; its state tells how that went. now: the number of the walk, for who leaves first. */
 void hw_finish_files_load(struct hw_finish_files *files, struct hw_finish_file *file, uint64_t now);
+/* See hw_finish_missing. */
+size_t hw_finish_files_missing(const struct hw_finish_files *files, struct hw_finish_missing *list,
+                               size_t max);
 /* Read 8 bytes of the file at offset: 0 or -1. */
 int hw_finish_files_read(struct hw_finish_files *files, const struct hw_finish_file *file, uint64_t offset,
                          uint64_t *eight_bytes);

@@ -150,6 +150,19 @@ static bool look_after(struct hw_finish *finisher, struct hw_finish_space *space
 	return loaded || before != space->mappings.items[at].table;
 }
 
+/* A walk that is not complete: did it end for want of the file that its last ip is in? */
+static void blame_file(struct hw_finish *finisher, const struct hw_finish_space *space, const uint64_t *ips,
+                       size_t count)
+{
+	size_t at = count ? hw_finish_space_at(space, ips[count - 1] - (count > 1)) : (size_t)-1;
+	struct hw_finish_file *file = at == (size_t)-1 ? NULL : space->files.items[at];
+
+	if (!file || !file->missing)
+		return;
+	file->ended++;
+	finisher->files.status.walks_missing++;
+}
+
 enum hw_end_reason hw_finish_walk(struct hw_finish *finisher, const struct hw_finish_sample *sample,
                                   uint64_t ips[HW_FRAMES_MAX], size_t *count)
 {
@@ -183,10 +196,17 @@ enum hw_end_reason hw_finish_walk(struct hw_finish *finisher, const struct hw_fi
 			again |= look_after(finisher, space, i ? ips[i] - 1 : ips[i]);
 	}
 	*count = walk.depth;
+	if (reason != HW_END_COMPLETE)
+		blame_file(finisher, space, ips, walk.depth);
 	return reason;
 }
 
 void hw_finish_status(const struct hw_finish *finisher, struct hw_finish_status *status)
 {
 	*status = finisher->files.status;
+}
+
+size_t hw_finish_missing(const struct hw_finish *finisher, struct hw_finish_missing *list, size_t max)
+{
+	return hw_finish_files_missing(&finisher->files, list, max);
 }

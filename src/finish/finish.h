@@ -56,9 +56,16 @@ struct hw_finish_sample {
 
 struct hw_finish_status {
 	uint64_t tables, table_bytes;
-	uint64_t files_missing;  /* that were needed and not there, or not the right ones */
-	const char *missing;     /* the path of the first of them; NULL */
+	uint64_t files_missing;  /* that were needed and not there, not the right ones, or not readable */
+	uint64_t walks_missing;  /* that ended in one of them */
 	struct hw_error problem; /* why tables could not be compiled at all; code 0: they could */
+};
+
+/* A file that was needed and not to be had. */
+struct hw_finish_missing {
+	const char *path; /* in the recording; owned by the finisher */
+	const char *why;  /* words for it */
+	uint64_t walks;   /* that ended there */
 };
 
 /* options may be NULL. 0, -ENOMEM, or what hw_compiler_new returns. */
@@ -79,5 +86,7 @@ enum hw_end_reason hw_finish_walk(struct hw_finish *finisher, const struct hw_fi
                                   uint64_t ips[HW_FRAMES_MAX], size_t *count);
 
 void hw_finish_status(const struct hw_finish *finisher, struct hw_finish_status *status);
+/* The files that were missing and ended the most walks, those first: how many, at most max. */
+size_t hw_finish_missing(const struct hw_finish *finisher, struct hw_finish_missing *list, size_t max);
 
 #endif

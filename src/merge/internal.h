@@ -38,6 +38,7 @@ struct hw_recording {
 	array_of(struct hw_stack_copy) stack_copies;
 	array_of(char *) names;
 	array_of(struct hw_lost_on_cpu) lost_on;
+	struct hw_missing_file missing[HW_MISSING_FILES_MAX];
 	struct hw_interned stacks;
 	struct hw_recording_info info;
 	struct hw_account account;
@@ -47,6 +48,8 @@ struct hw_recording {
 	uint64_t spool_bytes;
 };
 
+/* records.c: a copy of text, kept until the recording goes. 0 or -ENOMEM. */
+int hw_recording_keep_name(struct hw_recording *recording, const char *text, size_t max, const char **name);
 /* records.c: take one record in. 0, -ENOMEM, or -EINVAL: it makes no sense. */
 int hw_recording_add(struct hw_recording *recording, const struct perf_event_header *record);
 

@@ -98,6 +98,13 @@ struct hw_lost_on_cpu {
 	uint64_t samples, callchains;
 };
 
+#define HW_MISSING_FILES_MAX 8
+
+struct hw_missing_file {
+	const char *path, *why; /* words */
+	uint64_t walks;         /* that ended there */
+};
+
 /* Accounts of the whole recording; see "homeward stats". The arrays sum up as their names promise. */
 struct hw_account {
 	uint64_t bytes, duration_ns;
@@ -115,8 +122,9 @@ struct hw_account {
 	bool ended_cleanly;    /* the recorder closed the file */
 	char damage[160];      /* what was wrong, one line; empty: nothing */
 	/* files that walks of stack copies needed, and that are not there or not the right ones */
-	uint64_t files_missing;
-	char missing[256]; /* the path of the first of them */
+	uint64_t files_missing, walks_missing; /* how many; walks that ended in them */
+	const struct hw_missing_file *missing; /* those that ended the most; owned by the recording */
+	size_t missing_count;
 };
 
 struct hw_recording; /* opaque; owned by the caller of hw_recording_load */

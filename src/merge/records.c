@@ -5,7 +5,7 @@
 
 #include "merge/internal.h"
 
-static int keep_name(struct hw_recording *recording, const char *text, size_t max, const char **name)
+int hw_recording_keep_name(struct hw_recording *recording, const char *text, size_t max, const char **name)
 {
 	char *copy = strndup(text, max);
 
@@ -157,7 +157,7 @@ static int add_map(struct hw_recording *recording, const struct perf_event_heade
 			memcpy(&event.inode, bytes + 48, 8);
 		}
 	}
-	if (keep_name(recording, bytes + name_at, size - name_at, &event.name))
+	if (hw_recording_keep_name(recording, bytes + name_at, size - name_at, &event.name))
 		return -ENOMEM;
 	return array_push(&recording->process_events, event);
 }
@@ -183,7 +183,7 @@ static int add_ksymbol(struct hw_recording *recording, const struct perf_event_h
 	if (flags & PERF_RECORD_KSYMBOL_FLAGS_UNREGISTER) /* samples of it may still come */
 		return 0;
 	event.length = length;
-	if (keep_name(recording, bytes + 24, size - 24, &event.name))
+	if (hw_recording_keep_name(recording, bytes + 24, size - 24, &event.name))
 		return -ENOMEM;
 	return array_push(&recording->process_events, event);
 }
@@ -199,7 +199,7 @@ static int add_comm(struct hw_recording *recording, const struct perf_event_head
 	memcpy(&event.pid, bytes + 8, 4);
 	memcpy(&event.tid, bytes + 12, 4);
 	event.exec = record->misc >> 13 & 1; /* PERF_RECORD_MISC_COMM_EXEC */
-	if (keep_name(recording, bytes + 16, size - 16, &event.name))
+	if (hw_recording_keep_name(recording, bytes + 16, size - 16, &event.name))
 		return -ENOMEM;
 	return array_push(&recording->process_events, event);
 }

@@ -141,17 +141,28 @@ static bool is_of_this_boot(const struct hw_recording_info *info)
 	       !strcmp(here.nodename, info->hostname) && !strcmp(here.release, info->os_release);
 }
 
-static void tell_missing(struct hw_recording *recording, const struct hw_finish *finisher)
+static int tell_missing(struct hw_recording *recording, const struct hw_finish *finisher)
 {
+	struct hw_account *account = &recording->account;
+	struct hw_finish_missing list[HW_MISSING_FILES_MAX];
 	struct hw_finish_status status;
 
 	hw_finish_status(finisher, &status);
-	recording->account.files_missing = status.files_missing;
-	if (status.missing)
-		snprintf(recording->account.missing, sizeof(recording->account.missing), "%s",
-		         status.missing);
 	if (status.problem.code)
 		hw_recording_damage(recording, "no unwind tables: %s", status.problem.text);
+	account->files_missing = status.files_missing;
+	account->walks_missing = status.walks_missing;
+	account->missing_count = hw_finish_missing(finisher, list, HW_MISSING_FILES_MAX);
+	account->missing = recording->missing;
+	for (size_t i = 0; i < account->missing_count; i++) {
+		struct hw_missing_file *missing = &recording->missing[i];
+
+		missing->why = list[i].why;
+		missing->walks = list[i].walks;
+		if (hw_recording_keep_name(recording, list[i].path, SIZE_MAX, &missing->path))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int hw_recording_walk_stacks(struct hw_recording *recording, const struct hw_load_options *options)
@@ -185,7 +196,8 @@ int hw_recording_walk_stacks(struct hw_recording *recording, const struct hw_loa
 		if (!r)
 			r = walk(recording, finisher, copy, buffer);
 	}
-	tell_missing(recording, finisher);
+	if (!r)
+		r = tell_missing(recording, finisher);
 	hw_finish_free(finisher);
 	free(buffer);
 	return r;

@@ -72,6 +72,8 @@ size_t hw_account_lines(const struct hw_account *a, struct hw_account_line lines
 	           "the recorder does not say why");
 	add(&list, 0, a->callchains, 0, "callchains",
 	    hw_text_plural(a->callchains, "user stack walked", "user stacks walked"));
+	add(&list, 1, a->walks_missing, a->callchains, "missing",
+	    "ended in a file that is not here, or not as it was recorded");
 	add(&list, 1, a->repeated, 0, "repeated", "more came twice and were ignored");
 	add(&list, 0, a->lost_samples, 0, "lost",
 	    hw_text_plural(a->lost_samples, "sample lost", "samples lost"));

@@ -50,6 +50,8 @@ int hw_print_tree(FILE *out, const struct hw_style *style, const struct hw_profi
                   const struct hw_print_limits *limits);
 void hw_print_account(FILE *out, const struct hw_style *style, const struct hw_account *account);
 /* What could not be named, one line a cause; nothing if all could. */
+/* The files that walks lacked, with what each of them cost. */
+void hw_print_missing(FILE *out, const struct hw_style *style, const struct hw_account *account);
 void hw_print_gaps(FILE *out, const struct hw_style *style, const struct hw_symbolizer *symbolizer);
 
 #endif

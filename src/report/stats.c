@@ -60,6 +60,23 @@ static int add_lost_on(struct json_object *object, const struct hw_account *a)
 	return 0;
 }
 
+/* "missing": [{"path", "why", "walks"}…]: files that walks of stack copies lacked. */
+static int add_missing(struct json_object *object, const struct hw_account *a)
+{
+	struct json_object *list = json_object_new_array(), *each;
+
+	if (!list || json_object_object_add(object, "missing", list))
+		return -ENOMEM;
+	for (size_t i = 0; i < a->missing_count; i++) {
+		each = json_object_new_object();
+		if (!each || json_object_array_add(list, each) ||
+		    add_text(each, "path", a->missing[i].path) || add_text(each, "why", a->missing[i].why) ||
+		    add_count(each, "walks", a->missing[i].walks))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int fill(struct json_object *object, const struct hw_recording *recording)
 {
 	const struct hw_account *a = hw_recording_account(recording);
@@ -79,7 +96,7 @@ static int fill(struct json_object *object, const struct hw_recording *recording
 		return -ENOMEM;
 	if (add_count(lost, "samples", a->lost_samples) || add_count(lost, "callchains", a->lost_callchains))
 		return -ENOMEM;
-	return add_lost_on(object, a);
+	return add_lost_on(object, a) || (a->missing_count && add_missing(object, a)) ? -ENOMEM : 0;
 }
 
 int hw_stats_write_json(FILE *out, const struct hw_recording *recording, struct hw_error *err)

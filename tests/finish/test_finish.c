@@ -206,6 +206,7 @@ static void the_wrong_file_is_never_used(void **state)
 	take_sample();
 	for (int wrong = 0; wrong < 2; wrong++) {
 		struct hw_finish *finisher = new_finisher();
+		struct hw_finish_missing missing;
 		struct hw_finish_status status;
 
 		map_self(finisher, PID, (struct quirk){.wrong_build_id = wrong, .wrong_inode = !wrong});
@@ -214,7 +215,11 @@ static void the_wrong_file_is_never_used(void **state)
 		hw_finish_status(finisher, &status);
 		assert_int_equal(status.tables, 0);
 		assert_int_equal(status.files_missing, 1);
-		assert_non_null(status.missing);
+		assert_int_equal(hw_finish_missing(finisher, &missing, 1), 1);
+		assert_non_null(strstr(missing.path, "/"));
+		assert_string_equal(missing.why, "the file that was recorded has been replaced");
+		assert_int_equal(missing.walks, 1);
+		assert_int_equal(status.walks_missing, 1);
 		hw_finish_free(finisher);
 	}
 }

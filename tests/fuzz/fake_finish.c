@@ -57,3 +57,11 @@ void hw_finish_status(const struct hw_finish *finish, struct hw_finish_status *s
 	(void)finish;
 	*status = (struct hw_finish_status){0};
 }
+
+size_t hw_finish_missing(const struct hw_finish *finisher, struct hw_finish_missing *list, size_t max)
+{
+	(void)finisher;
+	(void)list;
+	(void)max;
+	return 0;
+}

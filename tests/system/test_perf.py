@@ -4,9 +4,11 @@
 
 import collections
 import gzip
+import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -173,6 +175,24 @@ def test_stack_copies_that_are_too_short_say_so():
     account = hw.stats("perf.data")
     assert account["ended"].get("short-copy", 0) > 0.9 * account["answered"], account
     assert account["answered"] > due(said, 999), account
+
+
+def test_files_that_are_missing_or_not_the_right_ones_are_named_with_what_they_cost():
+    shutil.copy(hw.workload("deep"), "deep")
+    perf_record("-F", 999, "--call-graph", "dwarf,16384", "--", "./deep", 30, 1, 1)
+    nowhere = {**os.environ, "HOME": os.path.abspath("nowhere")}  # perf keeps copies in ~/.debug
+    whole = json.loads(hw.run("stats", "--json", "perf.data", env=nowhere).stdout)
+    assert "missing" not in whole and whole["complete"] > 100, whole
+    for change, words in (lambda: os.unlink("deep"), "gone"), (lambda: shutil.copy(hw.workload("spin"), "deep"), "replaced"):
+        change()
+        account = json.loads(hw.run("stats", "--json", "perf.data", env=nowhere).stdout)
+        named = account["missing"][0]
+        assert named["path"] == os.path.abspath("deep") and words in named["why"], account
+        assert named["walks"] == account["answered"] - account["complete"] > 100, account
+        for command in "stats", "report":
+            text = hw.run(command, "perf.data", env=nowhere).stdout
+            assert "Stacks that end for want of a file" in text and words in text, text[-1500:]
+            assert f"{named['walks']:,}" in text, text[-1500:]
 
 
 def test_pipes_are_read():
