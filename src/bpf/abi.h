@@ -184,13 +184,14 @@ struct hw_counters {
 	hw_u64 lost_samples;    /* no room in the ring */
 	hw_u64 lost_callchains; /* no room in the ring: by the session's count, not the walk's */
 	hw_u64 lost_misses;
-	hw_u64 lost_truth;  /* test only */
-	hw_u64 requests;    /* task work scheduled */
-	hw_u64 shared;      /* samples that joined an open request */
-	hw_u64 late;        /* samples right after their walk */
-	hw_u64 at_once;     /* walks made in the interrupt */
-	hw_u64 not_at_once; /* tried in the interrupt, then deferred */
-	hw_u64 walks;       /* walks made by tasks */
+	hw_u64 lost_truth;    /* test only */
+	hw_u64 requests;      /* task work scheduled */
+	hw_u64 shared;        /* samples that joined an open request */
+	hw_u64 late;          /* samples right after their walk */
+	hw_u64 at_once;       /* walks made in the interrupt */
+	hw_u64 not_at_once;   /* tried in the interrupt, then deferred */
+	hw_u64 found_at_once; /* mappings looked up in the interrupt */
+	hw_u64 walks;         /* walks made by tasks */
 	hw_u64 frames;
 	hw_u64 faults;    /* pages faulted in */
 	hw_u64 find_busy; /* bpf_find_vma refused */

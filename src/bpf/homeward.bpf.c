@@ -97,6 +97,7 @@ static __always_inline int walk_at_once(const struct hit *hit)
 		return -1;
 	TAKE_REGISTERS(&s->walk, &hit->ctx->regs);
 	walk_begin(s, hit->task);
+	s->at_once = 1;
 	r = walk_run(s);
 	if (r < HW_FRAME_DONE) {
 		COUNT(not_at_once, 1);

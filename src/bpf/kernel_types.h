@@ -82,10 +82,36 @@ struct file {
 	struct inode *f_inode;
 };
 
+/* Nothing but eight bytes that are a number to the verifier: see kernel_word. */
+struct timespec64 {
+	__s64 tv_sec;
+};
+
+/* include/linux/maple_tree.h */
+struct maple_tree {
+	unsigned int ma_flags;
+	void *ma_root;
+};
+struct maple_range_64 {
+	unsigned long pivot[15];
+	void *slot[16];
+};
+struct maple_arange_64 {
+	unsigned long pivot[9];
+	void *slot[10];
+};
+enum maple_type { maple_leaf_64 = 1, maple_range_64 = 2, maple_arange_64 = 3 };
+
+struct seqcount {
+	unsigned int sequence;
+};
+
 struct mm_struct {
 	struct {
 		void *vdso;
 	} context;
+	struct maple_tree mm_mt;
+	struct seqcount mm_lock_seq;
 };
 /* mm_struct.flags: a word until 6.17, then a bitmap in a struct. */
 struct mm_struct___word {

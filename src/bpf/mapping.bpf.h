@@ -4,56 +4,20 @@
  *
  * Three places, cheapest first: what this walk has met already; a cache for all tasks, whose entries name
  * the vma they came from and count only while that vma still says the same; and the task's mappings
- * themselves, by bpf_find_vma, or where that is refused by the vma iterator. The last can only be asked in
- * a task's own context (supply_mapping), the first two also in an interrupt.
+ * themselves. In a task's own context these are asked by bpf_find_vma, or where that is refused by the vma
+ * iterator (supply_mapping); in an interrupt, they are read without a lock (vma_tree.bpf.h).
  */
 #ifndef HW_BPF_MAPPING_H
 #define HW_BPF_MAPPING_H
 
 #include "bpf/maps.bpf.h"
 #include "bpf/ring.bpf.h"
+#include "bpf/vma_tree.bpf.h"
 
 extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task,
                                  __u64 addr) __ksym __weak;
 extern struct vm_area_struct *bpf_iter_task_vma_next(struct bpf_iter_task_vma *it) __ksym __weak;
 extern void bpf_iter_task_vma_destroy(struct bpf_iter_task_vma *it) __ksym __weak;
-extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym;
-
-#define AS_KERNEL(type, address)                                                                             \
-	((struct type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(struct type)))
-
-/*
- * Reads through an untrusted copy of the pointer: for each pointer that a trusted one leads to, the verifier
- * of 6.18 searches all of the kernel's BTF by name (btf_nested_type_is_trusted), half a millisecond at every
- * load.
- */
-static __always_inline void read_vma(struct vm_area_struct *trusted, struct hw_vma_copy *copy)
-{
-	struct vm_area_struct *vma = AS_KERNEL(vm_area_struct, trusted);
-	struct file *file = vma->vm_file;
-	struct super_block *sb;
-	struct inode *inode;
-
-	copy->start = vma->vm_start;
-	copy->end = vma->vm_end;
-	copy->offset = vma->vm_pgoff << 12;
-	copy->flags = vma->vm_flags;
-	copy->file = (hw_u64)file;
-	copy->inode = 0;
-	__builtin_memset(&copy->key, 0, sizeof(copy->key));
-	if (!file)
-		return;
-	inode = file->f_inode;
-	copy->inode = (hw_u64)inode;
-	copy->key.inode = inode->i_ino;
-	copy->key.size = (hw_u64)inode->i_size;
-	copy->key.mtime_sec = (hw_u64)inode->i_mtime_sec;
-	copy->key.mtime_nsec = inode->i_mtime_nsec;
-	copy->key.generation = inode->i_generation;
-	sb = inode->i_sb;
-	copy->key.device = sb->s_dev;
-}
-
 static __always_inline hw_u32 vma_hash(hw_u64 mm, hw_u64 address)
 {
 	return (hw_u32)(((mm ^ (address >> 14)) * 0x9e3779b97f4a7c15ull) >> 40) & (HW_VMA_CACHE_SIZE - 1);
@@ -188,8 +152,30 @@ static __always_inline void report_miss(struct hw_scratch *s, const struct hw_vm
 		COUNT(lost_misses, 1);
 }
 
-/* Which table a file has: serial << 32 | slot << 16 | kind. A file nobody knows is asked for. */
-static __always_inline hw_u64 table_of_file(struct hw_scratch *s, const struct hw_vma_copy *copy)
+/* Which table a mapping has, serial << 32 | slot << 16 | kind, if that is known; HW_MAPPING_NONE if not. */
+static __always_inline hw_u64 known_table(const struct hw_scratch *s, const struct hw_vma_copy *copy)
+{
+	struct hw_file *file;
+
+	if (!(copy->flags & VM_EXEC))
+		return HW_MAPPING_NOT_CODE;
+	if (!copy->file)
+		return copy->start == s->vdso && vdso_serial
+		           ? (hw_u64)vdso_serial << 32 | HW_TABLE_VDSO << 16 | HW_MAPPING_TABLE
+		           : HW_MAPPING_ANONYMOUS;
+	file = bpf_map_lookup_elem(&files, &copy->key);
+	switch (file ? *(volatile hw_u32 *)&file->state : HW_FILE_ASKED) {
+	case HW_FILE_LOADED:
+		return (hw_u64)file->serial << 32 | (hw_u64)(file->slot & 0xffff) << 16 | HW_MAPPING_TABLE;
+	case HW_FILE_NO_TABLE:
+		return HW_MAPPING_NO_TABLE;
+	default:
+		return HW_MAPPING_NONE;
+	}
+}
+
+/* Ask for the table of a file that nobody knows, or again for one that has not come. */
+static __always_inline hw_u64 ask_for_table(struct hw_scratch *s, const struct hw_vma_copy *copy)
 {
 	struct hw_file *file = bpf_map_lookup_elem(&files, &copy->key);
 	hw_u64 now = bpf_ktime_get_ns();
@@ -205,12 +191,6 @@ static __always_inline hw_u64 table_of_file(struct hw_scratch *s, const struct h
 		report_miss(s, copy, asked.ask);
 		return (hw_u64)asked.ask << 32 | HW_MAPPING_MISS;
 	}
-	switch (*(volatile hw_u32 *)&file->state) {
-	case HW_FILE_LOADED:
-		return (hw_u64)file->serial << 32 | (hw_u64)(file->slot & 0xffff) << 16 | HW_MAPPING_TABLE;
-	case HW_FILE_NO_TABLE:
-		return HW_MAPPING_NO_TABLE;
-	}
 	if (!file->ask)
 		file->ask = __sync_fetch_and_add(&last_ask, 1) + 1;
 	if (now - file->asked_ns > HW_ASK_AGAIN_NS) {
@@ -222,13 +202,35 @@ static __always_inline hw_u64 table_of_file(struct hw_scratch *s, const struct h
 
 static __always_inline hw_u64 table_of(struct hw_scratch *s, const struct hw_vma_copy *copy)
 {
-	if (!(copy->flags & VM_EXEC))
-		return HW_MAPPING_NOT_CODE;
-	if (copy->file)
-		return table_of_file(s, copy);
-	if (copy->start == s->vdso && vdso_serial)
-		return (hw_u64)vdso_serial << 32 | HW_TABLE_VDSO << 16 | HW_MAPPING_TABLE;
-	return HW_MAPPING_ANONYMOUS;
+	hw_u64 table = known_table(s, copy);
+
+	return table == HW_MAPPING_NONE ? ask_for_table(s, copy) : table;
+}
+
+/* Put a vma with its table into the walk, and into the cache if that may be. */
+static __always_inline void take_vma(struct hw_scratch *s, hw_u64 address, const struct hw_vma_copy *copy,
+                                     hw_u64 table, hw_u32 generation)
+{
+	mark_used(s, table);
+	set_mapping(new_mapping(&s->walk), copy->start, copy->end, copy->offset, table);
+	if (copy->vma && (table & 0xffff) != HW_MAPPING_MISS && (table & 0xffff) != HW_MAPPING_NOT_CODE)
+		cache_vma(s, address, copy, table, generation);
+}
+
+/* In an interrupt: a mapping that no walk has met yet. 0 with w->mapping set, or -1. */
+__noinline int find_vma_at_once(struct hw_scratch *s, hw_u64 address)
+{
+	hw_u32 generation = *(volatile hw_u32 *)&table_generation;
+	hw_u64 table;
+
+	if (!s || vma_tree_find(s->mm, address, &s->copy))
+		return -1;
+	table = known_table(s, &s->copy);
+	if (table == HW_MAPPING_NONE)
+		return -1;
+	COUNT(found_at_once, 1);
+	take_vma(s, address, &s->copy, table, generation);
+	return 0;
 }
 
 struct found_context {
@@ -288,10 +290,7 @@ static __always_inline int supply_mapping(struct hw_scratch *s, struct task_stru
 		return 0;
 	}
 	table = table_of(s, copy);
-	mark_used(s, table);
-	set_mapping(new_mapping(&s->walk), copy->start, copy->end, copy->offset, table);
-	if (copy->vma && (table & 0xffff) != HW_MAPPING_MISS && (table & 0xffff) != HW_MAPPING_NOT_CODE)
-		cache_vma(s, address, copy, table, generation);
+	take_vma(s, address, copy, table, generation);
 	return 0;
 }
 

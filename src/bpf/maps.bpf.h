@@ -55,7 +55,7 @@ struct hw_scratch {
 	struct hw_miss miss;
 	struct hw_unfinished unfinished;
 	hw_u32 mapping_room; /* at most so many mappings go into it */
-	hw_u32 zero;
+	hw_u32 at_once;      /* the walk is made in an interrupt */
 };
 
 /*

@@ -81,7 +81,9 @@ static __always_inline int hw_find_mapping(struct hw_walk *w, hw_u64 address)
 			return 0;
 		}
 	}
-	return find_cached_vma((struct hw_scratch *)w, address);
+	if (!find_cached_vma((struct hw_scratch *)w, address))
+		return 0;
+	return ((struct hw_scratch *)w)->at_once ? find_vma_at_once((struct hw_scratch *)w, address) : -1;
 }
 
 static __always_inline int hw_find_rule(struct hw_walk *w, const struct hw_mapping *m, hw_u32 offset,

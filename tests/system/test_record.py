@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import time
 
@@ -237,6 +238,34 @@ def test_walking_at_once_and_deferring_find_the_same():
         found[walk] = {stack for stack, count in hw.folded("test.data").items()
                        if stack[-1] == "chain_burn" and count > 20}
     assert found["auto"] == found["deferred"] and found["auto"], found
+
+
+def samples_of(path):
+    """Of an uncompressed recording by a clock: whether each sample hit user mode, and its cookie (0: none)."""
+    with open(path, "rb") as file:
+        data = file.read()
+    at, size = struct.unpack_from("<QQ", data, 40)  # the data section
+    end = at + size
+    while at < end:
+        kind, misc, length = struct.unpack_from("<IHH", data, at)
+        if kind == 9:  # PERF_RECORD_SAMPLE
+            words = struct.unpack_from(f"<{length // 8}Q", data, at)
+            yield misc & 7 == 2, words[-1] if words[-2] == 2**64 - 640 else 0
+        at += length
+
+
+def test_a_process_just_forked_is_walked_at_once():
+    # Nobody has met its mappings yet, but its file is known: it runs already. A cookie whose counter is even is of a
+    # walk at once.
+    hw.need_recording()
+    with hw.Background([hw.workload("work"), "cpu", 100]) as process:
+        process.send_signal(signal.SIGSTOP)
+        hw.record("-q", "-F", 4999, "--", hw.workload("work"), "processes", 400)
+    account = hw.stats("test.data")
+    assert share(account["complete"], account["answered"]) >= 0.99, account
+    cookies = [cookie for in_user_mode, cookie in samples_of("test.data") if in_user_mode and cookie]
+    at_once = sum(not cookie >> 32 & 1 for cookie in cookies)
+    assert len(cookies) > 100 and share(at_once, len(cookies)) > 0.8, (at_once, len(cookies))
 
 
 def test_a_small_cap_on_tables_costs_frames_never_truth():
