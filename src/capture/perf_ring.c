@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "perfdata/decode.h"
 #include "perfdata/format.h"
 
 static int open_holder(int cpu, size_t data_bytes)
@@ -112,8 +113,9 @@ static void look(struct hw_perf_ring *ring, size_t page_size)
 		memcpy((char *)ring->wrapped + first, data, header->size - first);
 		header = (const void *)ring->wrapped;
 	}
-	ring->next = header;
-	ring->next_ns = time_of(header);
+	ring->next_size = header->size;
+	ring->next = hw_decode_trim(header, 3 * sizeof(uint64_t), ring->wrapped); /* TID, TIME, CPU */
+	ring->next_ns = time_of(ring->next);
 }
 
 static struct hw_perf_ring *oldest(struct hw_perf_rings *rings)
@@ -152,7 +154,7 @@ int hw_perf_rings_read(struct hw_perf_rings *rings, uint64_t before_ns,
 			count_loss(rings, ring);
 		else
 			r = take(context, ring->next, err);
-		ring->tail += ring->next->size;
+		ring->tail += ring->next_size;
 		__atomic_store_n(&ring->page->data_tail, ring->tail, __ATOMIC_RELEASE);
 		look(ring, rings->page_size);
 	}

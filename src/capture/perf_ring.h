@@ -20,6 +20,7 @@ struct hw_perf_ring {
 	size_t data_size; /* bytes, a power of two */
 	uint64_t tail, head;
 	const struct perf_event_header *next; /* at tail; NULL: none */
+	size_t next_size;                     /* that it takes in the ring */
 	uint64_t next_ns;
 	uint64_t *wrapped; /* a record that wraps around is put together here */
 };

@@ -4,6 +4,7 @@
  * carry the sample_id of our recordings.
  */
 #include "capture/internal.h"
+#include "perfdata/decode.h"
 
 #include <linux/perf_event.h>
 #include <string.h>
@@ -161,8 +162,9 @@ static int read_cpu(struct hw_side_band *band, struct band_cpu *cpu, hw_emit emi
 		}
 		if (header->type == PERF_RECORD_LOST)
 			band->lost += ((const uint64_t *)(header + 1))[1];
-		r = emit(context, header, err);
 		tail += header->size;
+		/* TID, TIME, CPU */
+		r = emit(context, hw_decode_trim(header, 3 * sizeof(uint64_t), band->record), err);
 	}
 	__atomic_store_n(&cpu->page->data_tail, tail, __ATOMIC_RELEASE);
 	return r;

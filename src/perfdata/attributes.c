@@ -136,6 +136,7 @@ size_t hw_attributes_event_of(struct hw_attributes *attributes, const struct per
 		return at && at < count ? event_of_id(attributes, words[at]) : 0;
 	}
 	at = attr->sample_id_all ? hw_decode_id_word_from_end(attr->sample_type) : 0;
+	count = hw_decode_size(record, 8u * hw_decode_id_words(attr->sample_type)) / 8;
 	return at && at < count ? event_of_id(attributes, words[count - at]) : 0;
 }
 

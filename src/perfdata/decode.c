@@ -2,6 +2,7 @@
 #include "perfdata/decode.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define FORMAT_LOST         (1u << 4)  /* PERF_FORMAT_LOST, Linux 6.0 */
 #define BRANCH_HW_INDEX     (1u << 17) /* PERF_SAMPLE_BRANCH_HW_INDEX */
@@ -156,6 +157,34 @@ int hw_decode_sample(const struct perf_event_attr *attr, const struct perf_event
 	return w->short_of ? -EINVAL : 0;
 }
 
+size_t hw_decode_size(const struct perf_event_header *record, size_t id_bytes)
+{
+	const char *name =
+	    (const char *)record + 24; /* both have as many bytes before: a name, or the sample_id */
+	size_t size = 24 + id_bytes, length;
+
+	if (record->type == PERF_RECORD_KSYMBOL && record->size > 24) {
+		length = strnlen(name, record->size - 24u);
+		size += (length / 8 + 1) * 8;
+	} else if (record->type != PERF_RECORD_BPF_EVENT) {
+		return record->size;
+	}
+	return size < record->size ? size : record->size;
+}
+
+const struct perf_event_header *hw_decode_trim(const struct perf_event_header *record, size_t id_bytes,
+                                               void *buffer)
+{
+	size_t size = hw_decode_size(record, id_bytes);
+	struct perf_event_header *trimmed = buffer;
+
+	if (size == record->size)
+		return record;
+	memmove(buffer, record, size);
+	trimmed->size = (uint16_t)size;
+	return trimmed;
+}
+
 #define ID_MASK                                                                                              \
 	(PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID | PERF_SAMPLE_CPU |     \
 	 PERF_SAMPLE_IDENTIFIER)
@@ -164,16 +193,18 @@ int hw_decode_other(const struct perf_event_attr *attr, const struct perf_event_
                     struct hw_decoded *d)
 {
 	uint64_t type = attr->sample_type & ID_MASK;
-	size_t count = (size_t)__builtin_popcountll(type);
+	size_t count = hw_decode_id_words(type), size;
 	struct words words, *w = &words;
 
 	begin(record, w, d);
 	if (!attr->sample_id_all)
 		return 0;
+	size = hw_decode_size(record, count * 8);
+	w->end -= (record->size - size) / 8;
 	if (count > (size_t)(w->end - w->at))
 		return -EINVAL;
 	w->at = w->end - count;
-	d->body_size = record->size - count * 8;
+	d->body_size = size - count * 8;
 	if (type & PERF_SAMPLE_TID)
 		split(word(w), &d->pid, &d->tid);
 	if (type & PERF_SAMPLE_TIME)
@@ -187,6 +218,11 @@ int hw_decode_other(const struct perf_event_attr *attr, const struct perf_event_
 	if (type & PERF_SAMPLE_IDENTIFIER)
 		d->event_id = word(w);
 	return 0;
+}
+
+size_t hw_decode_id_words(uint64_t type)
+{
+	return (size_t)__builtin_popcountll(type & ID_MASK);
 }
 
 size_t hw_decode_id_word(uint64_t type)
@@ -211,7 +247,7 @@ size_t hw_decode_id_word_from_end(uint64_t type)
 size_t hw_decode_time_at(const struct perf_event_attr *attr, const struct perf_event_header *record)
 {
 	uint64_t type = attr->sample_type;
-	size_t words = record->size / 8, at;
+	size_t words = hw_decode_size(record, 8 * hw_decode_id_words(type)) / 8, at;
 
 	if (!(type & PERF_SAMPLE_TIME) || record->type >= PERF_RECORD_USER_TYPE_START)
 		return 0;

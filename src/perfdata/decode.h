@@ -34,9 +34,23 @@ int hw_decode_sample(const struct perf_event_attr *attr, const struct perf_event
 int hw_decode_other(const struct perf_event_attr *attr, const struct perf_event_header *record,
                     struct hw_decoded *decoded);
 
+/*
+ * The bytes that a record of the kernel's really has if its sample_id takes id_bytes. The kernel lets KSYMBOL
+ * and BPF_EVENT grow by a sample_id with each event that it tells of the same thing (kernel/events/core.c,
+ * perf_event_ksymbol_output(): header.size is never set back): behind the first one is stale memory of the
+ * ring.
+ */
+size_t hw_decode_size(const struct perf_event_header *record, size_t id_bytes);
+/* The same record where it is right, else in buffer (as large as the record is said to be) without the rest.
+ */
+const struct perf_event_header *hw_decode_trim(const struct perf_event_header *record, size_t id_bytes,
+                                               void *buffer);
+
 /* Where in a record of the kernel's its time stands, bytes from the record's start; 0: nowhere. */
 size_t hw_decode_time_at(const struct perf_event_attr *attr, const struct perf_event_header *record);
 
+/* The words of a sample_id. */
+size_t hw_decode_id_words(uint64_t sample_type);
 /* In which word of a sample its event's id stands, the header being word 0; 0: nowhere. */
 size_t hw_decode_id_word(uint64_t sample_type);
 /* The same for other records, counted from their end, the last word being 1. */

@@ -373,6 +373,37 @@ static void every_field_of_a_sample_is_stepped_over(void **state)
 	}
 }
 
+/* As Linux 6.18 writes it for the third event that it tells: two more sample_ids, of stale memory */
+static void what_the_kernel_adds_to_a_ksymbol_record_is_not_read(void **state)
+{
+	const struct perf_event_attr attr = {.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID |
+	                                                    PERF_SAMPLE_TIME | PERF_SAMPLE_CPU,
+	                                     .sample_id_all = 1};
+	uint64_t record[] = {0, 0xffffffffc0000000, 64, 0, 0, 7ull << 32 | 6, 99, 1, 77, 1000, 78, 7, 8, 9};
+	struct perf_event_header header = {.type = PERF_RECORD_KSYMBOL, .size = sizeof(record)};
+	uint64_t buffer[sizeof(record) / 8];
+	const struct perf_event_header *trimmed;
+	struct hw_decoded d;
+
+	(void)state;
+	memcpy(record, &header, sizeof(header));
+	memcpy(&record[3], "bpf_prog_x", 11);
+	for (int trim = 0; trim < 2; trim++) {
+		memset(&d, 0, sizeof(d));
+		trimmed = (const struct perf_event_header *)record;
+		if (trim)
+			trimmed = hw_decode_trim(trimmed, 24, buffer);
+		assert_int_equal(trimmed->size, trim ? 64 : sizeof(record));
+		assert_int_equal(hw_decode_other(&attr, trimmed, &d), 0);
+		assert_int_equal(d.body_size, 40);
+		assert_int_equal(d.tid, 7);
+		assert_int_equal(d.time_ns, 99);
+		assert_int_equal(d.cpu, 1);
+		assert_int_equal(hw_decode_time_at(&attr, trimmed), 48);
+	}
+	assert_ptr_equal(hw_decode_trim((const void *)buffer, 24, record), buffer); /* nothing to take away */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +414,7 @@ int main(void)
 	    cmocka_unit_test(a_pipe_is_read_whatever_its_pieces),
 	    cmocka_unit_test(a_pipe_that_ends_early_is_told),
 	    cmocka_unit_test(every_field_of_a_sample_is_stepped_over),
+	    cmocka_unit_test(what_the_kernel_adds_to_a_ksymbol_record_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, enter_directory, leave_directory);
