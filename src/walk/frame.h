@@ -48,29 +48,30 @@ static inline int hw_ends_in_call(hw_u64 before)
 #undef HW_BYTE_BEFORE
 }
 
-/* The eight bytes before pc end in: syscall; then test %rax,%rax; jl near; je near of glibc's clone, as far
- * as run. */
-static inline int hw_is_after_syscall(hw_u64 before)
+/*
+ * Does pc stand in: syscall; test %rax,%rax; jl; je, as glibc's clone has it, after the first of these? The
+ * eight bytes before pc and those at pc. Other code may have a syscall in a gap, too, and a frame of its own.
+ */
+static inline int hw_is_in_clone(hw_u64 before, hw_u64 code)
 {
-	return before >> 48 == 0x050f || before >> 24 == 0xc08548050full ||
-	       (before >> 8 & 0xffffffffffffull) == 0x7cc08548050full ||
+	if (before >> 48 == 0x050f)
+		return (code & 0xffffffffull) == 0x7cc08548 || (code & 0xffffffffffull) == 0x8c0fc08548ull;
+	return before >> 24 == 0xc08548050full || (before >> 8 & 0xffffffffffffull) == 0x7cc08548050full ||
 	       (before & 0xffffffffffull) == 0x7cc0854805ull;
 }
 
 /*
- * pc stands right after a system call in a gap. glibc's clone and clone3 end their unwind entry before it: in
- * the new thread nothing is above, in the parent the stack is as at the entry.
+ * pc stands right after the system call of glibc's clone or clone3, which end their unwind entry before it:
+ * in the new thread nothing is above, in the parent the stack is as at the entry. A rule, or 0.
  */
-static inline int hw_after_syscall_in_gap(struct hw_walk *w, hw_u64 *rule)
+static inline hw_u64 hw_rule_of_clone(struct hw_walk *w, hw_u64 code)
 {
-	hw_u64 code, rax;
+	hw_u64 before, rax;
 
-	if (!(w->flags & HW_WALK_EXACT) || hw_read_code(w, w->pc - 8, &code) || !hw_is_after_syscall(code))
+	if (!(w->flags & HW_WALK_EXACT) || hw_read_code(w, w->pc - 8, &before) ||
+	    !hw_is_in_clone(before, code) || hw_register(w, HW_REG_RAX, &rax))
 		return 0;
-	if (hw_register(w, HW_REG_RAX, &rax))
-		return 0;
-	*rule = rax ? HW_RULE(HW_RULE_CFA, HW_REG_RSP, 8) : HW_RULE(HW_RULE_END, 0, 0);
-	return 1;
+	return rax ? HW_RULE(HW_RULE_CFA, HW_REG_RSP, 8) : HW_RULE(HW_RULE_END, 0, 0);
 }
 
 /* mov $15,%rax (or %eax); syscall: a return trampoline without an unwind entry, as in musl. */
@@ -118,8 +119,6 @@ static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
 	hw_u64 rule, code;
 	int r;
 
-	if (hw_after_syscall_in_gap(w, &rule))
-		return hw_step(w, rule);
 	if (hw_read_code(w, w->pc, &code)) {
 		r = w->flags & HW_WALK_EXACT ? HW_STEP_STUCK : hw_step_frame_pointer(w);
 	} else {
@@ -127,7 +126,9 @@ static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
 			return hw_step_signal(w, 0);
 		if (hw_is_context_start(w, code))
 			return hw_step(w, HW_RULE(HW_RULE_END, 0, 0));
-		rule = hw_rule_of_code(w, code);
+		rule = hw_rule_of_clone(w, code);
+		if (!rule)
+			rule = hw_rule_of_code(w, code);
 		r = rule ? hw_step(w, rule) : hw_step_frame_pointer(w);
 	}
 	if (r == HW_STEP_OK)
