@@ -7,6 +7,7 @@
 #include "walk/cfi.h"
 
 #include <dwarf.h>
+#include <errno.h>
 #include <string.h>
 
 #include "walk/encoded.h"
@@ -45,6 +46,7 @@ void hw_cfi_close(struct hw_cfi *cfi)
 struct cie {
 	Dwarf_Off offset;
 	uint8_t encoding; /* of addresses; DW_EH_PE_omit: this CIE cannot be understood */
+	bool bad;         /* instructions that libdw must not see */
 	bool sized;       /* its FDEs have augmentation data, behind its size */
 	bool undefines_rbx;
 };
@@ -125,6 +127,7 @@ static uint8_t encoding_of(struct section *section, Dwarf_Off cie_offset)
 		return section->last.encoding;
 	section->last.offset = cie_offset;
 	section->last.encoding = DW_EH_PE_omit;
+	section->last.bad = false;
 	if (cie_offset >= section->image->frames_size || next_entry(section, cie_offset, &next, &entry) ||
 	    !dwarf_cfi_cie_p(&entry))
 		return DW_EH_PE_omit;
@@ -136,16 +139,17 @@ static uint8_t encoding_of(struct section *section, Dwarf_Off cie_offset)
 	looked = hw_instructions_look(entry.cie.initial_instructions, entry.cie.initial_instructions_end,
 	                              section->last.encoding, HW_REG_RBX);
 	section->last.undefines_rbx = looked == HW_INSTRUCTIONS_UNDEFINED;
-	if (looked == HW_INSTRUCTIONS_BAD)
-		section->last.encoding = DW_EH_PE_omit;
+	section->last.bad = looked == HW_INSTRUCTIONS_BAD;
 	return section->last.encoding;
 }
 
 /*
- * Decode the range of addresses and look through the instructions behind it. False if the entry is of no use.
+ * Decode the range of addresses and look through the instructions behind it. 0, -ENOENT if the entry is of no
+ * use, or -EINVAL: its instructions would have libdw use memory without end. Entries may overlap, and which
+ * one libdw takes for an address is its choice, so then the section is of no use either.
  */
-static bool decode(struct section *section, const Dwarf_FDE *entry, uint64_t *start, uint64_t *size,
-                   bool *undefines_rbx)
+static int decode(struct section *section, const Dwarf_FDE *entry, uint64_t *start, uint64_t *size,
+                  bool *undefines_rbx)
 {
 	const struct hw_frame_image *image = section->image;
 	uint8_t encoding = encoding_of(section, entry->CIE_pointer);
@@ -153,21 +157,23 @@ static bool decode(struct section *section, const Dwarf_FDE *entry, uint64_t *st
 	enum hw_instructions looked;
 	uint64_t skip = 0;
 
+	if (section->last.bad)
+		return -EINVAL;
 	if (encoding == DW_EH_PE_omit || entry->start < image->frames ||
 	    entry->start > image->frames + image->frames_size)
-		return false;
+		return -ENOENT;
 	in.address = image->address + (uint64_t)(entry->start - image->frames);
 	if (hw_encoded_read(&in, encoding, 0, start) || hw_encoded_read(&in, encoding & 0x0f, 0, size))
-		return false;
+		return -ENOENT;
 	if (section->last.sized &&
 	    (hw_encoded_read(&in, DW_EH_PE_uleb128, 0, &skip) || skip > (uint64_t)(in.end - in.at)))
-		return false;
+		return -ENOENT;
 	looked = hw_instructions_look(in.at + skip, in.end, encoding, HW_REG_RBX);
 	if (looked == HW_INSTRUCTIONS_BAD)
-		return false;
+		return -EINVAL;
 	*undefines_rbx = section->last.undefines_rbx || looked == HW_INSTRUCTIONS_UNDEFINED;
 	/* The linker leaves the entries of dropped functions in .debug_frame, at 0. */
-	return *size && (*start || !image->debug);
+	return *size && (*start || !image->debug) ? 0 : -ENOENT;
 }
 
 /* By file offset, cut at the end of its segment. False: not in the file, or not in its first 4 GiB. */
@@ -209,8 +215,10 @@ int hw_cfi_list(const struct hw_elf_input *input, uint16_t source, size_t count_
 			break;
 		if (r || dwarf_cfi_cie_p(&entry))
 			continue;
-		if (!decode(&section, &entry.fde, &start, &size, &fde.undefines_rbx) ||
-		    !locate(input, start, size, &fde))
+		r = decode(&section, &entry.fde, &start, &size, &fde.undefines_rbx);
+		if (r == -EINVAL)
+			return r;
+		if (r || !locate(input, start, size, &fde))
 			continue;
 		if (fdes->count == count_max)
 			return -E2BIG;

@@ -32,7 +32,7 @@ void hw_cfi_close(struct hw_cfi *cfi);
 /*
  * Append the entries of input->frames[source] that cover code in the file, in the order of the section.
  * An entry that cannot be read is left out, and where the section itself cannot be followed the list ends.
- * 0, -ENOMEM, or -E2BIG with more than count_max in all.
+ * 0, -ENOMEM, -E2BIG with more than count_max in all, or -EINVAL: libdw must not be asked about this section.
  */
 int hw_cfi_list(const struct hw_elf_input *input, uint16_t source, size_t count_max, hw_fde_array *fdes);
 
