@@ -247,7 +247,7 @@ int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
 
 		item->fd = hw_loader_open_mapped(miss->pid, miss->start, miss->end);
 		if (item->fd < 0) /* its process is gone */
-			item->fd = hw_seen_open(loader->seen, miss->pid, miss->start, miss->end);
+			item->fd = hw_seen_open(loader->seen, miss->pid, miss->start, miss->end, &miss->key);
 	}
 	item->size = size;
 	item->number = ++loader->pushed;

@@ -2,6 +2,7 @@
 #include "capture/seen.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KEPT 4096
+#define KEPT        4096
+#define PATHS_TRIED 8
 
 struct hw_seen {
 	struct {
@@ -76,20 +78,49 @@ static int open_regular(const char *path)
 	return fd;
 }
 
-int hw_seen_open(const struct hw_seen *seen, uint32_t pid, uint64_t start, uint64_t end)
+static bool is_key(int fd, const struct hw_file_key *key)
 {
-	const char *path = NULL;
+	struct stat found;
 
-	for (unsigned i = 1; i <= KEPT; i++) {
+	return !fstat(fd, &found) && found.st_ino == key->inode && (uint64_t)found.st_size == key->size &&
+	       (uint64_t)found.st_mtim.tv_sec == key->mtime_sec && found.st_mtim.tv_nsec == key->mtime_nsec;
+}
+
+/* Was this path among the ones tried? */
+static bool is_new(const char *const *tried, unsigned count, const char *path)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!strcmp(tried[i], path))
+			return false;
+	return true;
+}
+
+int hw_seen_open(const struct hw_seen *seen, uint32_t pid, uint64_t start, uint64_t end,
+                 const struct hw_file_key *key)
+{
+	const char *tried[PATHS_TRIED];
+	unsigned count = 0;
+	int found = -1, fd;
+
+	/* what pid mapped itself; then, as a process that was forked has its parent's mappings, others' */
+	for (unsigned i = 1; i <= 2 * KEPT && count < PATHS_TRIED; i++) {
 		unsigned at = (seen->next - i) % KEPT;
 
 		/* a mapping may have been cut or joined since */
-		if (!seen->kept[at].path || seen->kept[at].start < start || seen->kept[at].start >= end)
+		if (!seen->kept[at].path || seen->kept[at].start < start || seen->kept[at].start >= end ||
+		    (i <= KEPT && seen->kept[at].pid != pid) || !is_new(tried, count, seen->kept[at].path))
 			continue;
-		if (seen->kept[at].pid == pid)
-			return open_regular(seen->kept[at].path);
-		if (!path) /* a process that was forked has its parent's mappings, at the same addresses */
-			path = seen->kept[at].path;
+		tried[count++] = seen->kept[at].path;
+		fd = open_regular(seen->kept[at].path);
+		if (fd >= 0 && is_key(fd, key)) {
+			if (found >= 0)
+				close(found);
+			return fd;
+		}
+		if (fd >= 0 && found >= 0)
+			close(fd);
+		else if (fd >= 0)
+			found = fd;
 	}
-	return path ? open_regular(path) : -1;
+	return found;
 }
