@@ -20,6 +20,7 @@ extern int bpf_probe_read_user_dynptr(struct bpf_dynptr *dptr, __u32 off, __u32 
 #define PERF_CONTEXT_KERNEL            ((hw_u64)-128)
 #define PERF_CONTEXT_USER_DEFERRED     ((hw_u64)-640)
 
+#define EBUSY               16
 #define COPIED_MAPPINGS_MAX 4096
 #define RED_ZONE            128 /* below rsp: what has been popped is still there (psABI, 3.2.2) */
 
@@ -163,18 +164,24 @@ static __always_inline void list_one(struct hw_scratch *s, struct vm_area_struct
 	s->unfinished.mapping_count = count + 1;
 }
 
-/* Count the task's code mappings, or write at most mapping_room of them to the record from at on. */
-static __always_inline void list_mappings(struct hw_scratch *s, struct task_struct *task,
-                                          struct bpf_dynptr *record, hw_u64 at)
+/*
+ * Count the task's code mappings, or write at most mapping_room of them to the record from at on. 0, or
+ * -EBUSY: they cannot be looked up just now.
+ */
+static __always_inline int list_mappings(struct hw_scratch *s, struct task_struct *task,
+                                         struct bpf_dynptr *record, hw_u64 at)
 {
 	struct bpf_iter_task_vma it;
 	struct vm_area_struct *vma;
+	int r;
 
 	s->unfinished.mapping_count = 0;
-	if (!bpf_iter_task_vma_new(&it, task, 0))
+	r = bpf_iter_task_vma_new(&it, task, 0);
+	if (!r)
 		while ((vma = bpf_iter_task_vma_next(&it)))
 			list_one(s, vma, record, at);
 	bpf_iter_task_vma_destroy(&it);
+	return r;
 }
 
 struct extent {
@@ -220,7 +227,10 @@ static __always_inline void stack_extent(struct extent *e, struct task_struct *t
 		e->end = e->address + config.stack_copy_bytes;
 }
 
-/* Get ready to send the walk in *s to user space: touch its stack, count its mappings. May sleep. */
+/*
+ * Get ready to send the walk in *s to user space: touch its stack, count its mappings. May sleep. 0, or
+ * -EBUSY, as list_mappings.
+ */
 static __noinline int prepare_unfinished(struct hw_scratch *s, struct task_struct *task)
 {
 	struct hw_unfinished *u = &s->unfinished;
@@ -229,7 +239,8 @@ static __noinline int prepare_unfinished(struct hw_scratch *s, struct task_struc
 	stack_extent(&e, task, s->walk.reg[HW_REG_RSP]);
 	bpf_loop(HW_STACK_COPY_MAX / 4096 + 1, extend_asleep, &e, 0);
 	s->mapping_room = COPIED_MAPPINGS_MAX;
-	list_mappings(s, task, NULL, 0);
+	if (list_mappings(s, task, NULL, 0))
+		return -EBUSY;
 	u->stack_address = e.address;
 	u->stack_size = e.bytes & ~7u;
 	u->ip_count = s->walk.depth;
@@ -237,7 +248,10 @@ static __noinline int prepare_unfinished(struct hw_scratch *s, struct task_struc
 	return 0;
 }
 
-/* Send what was prepared: never sleeps, least of all while the record is reserved. 0, or it was not sent. */
+/*
+ * Send what was prepared: never sleeps, least of all while the record is reserved. 0, or it was not sent:
+ * -EBUSY, as list_mappings, or -1.
+ */
 static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *task, hw_u64 cookie,
                                       hw_u64 sessions, hw_u32 kind)
 {
@@ -275,7 +289,10 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 		stack_size = 0;
 	at += stack_size;
 	s->mapping_room = mapping_count;
-	list_mappings(s, task, &record, at);
+	if (list_mappings(s, task, &record, at)) {
+		bpf_ringbuf_discard_dynptr(&record, 0);
+		return -EBUSY;
+	}
 	u->stack_size = stack_size;
 	bpf_dynptr_write(&record, 0, u, sizeof(*u), 0);
 	bpf_ringbuf_submit_dynptr(&record, BPF_RB_FORCE_WAKEUP);

@@ -42,7 +42,6 @@ extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct b
 	bpf_task_work_schedule_resume_impl(task, &(slot)->work, &slots, callback, NULL)
 #endif
 
-#define EBUSY      16
 #define SERVES_MAX 8
 
 #define SLOT_IS_OURS(slot, t) ((slot)->task == (hw_u64)(t) && (slot)->start == (t)->start_boottime)
@@ -156,23 +155,33 @@ static __always_inline void serve_all(struct hw_slot *slot, hw_u32 reason)
 	served(slot, sessions);
 }
 
+/* The walk ends at a frame that it only knows the pc of. */
+static __always_inline void keep_pc(struct hw_scratch *s)
+{
+	hw_put_ip(&s->walk, s->walk.pc);
+	if (s->walk.depth < s->walk.depth_max)
+		s->walk.depth++;
+}
+
 /* The walk goes to user space, for all who asked until now; to later ones user space hands it out again. */
 static __always_inline void hand_over(struct hw_slot *slot, struct task_struct *task)
 {
-	hw_u64 sessions;
-	int failed;
+	int r = prepare_unfinished(&slot->scratch, task);
+	hw_u32 reason = HW_HANDED_OVER;
+	hw_u64 sessions = take_owed(slot, HW_OPEN);
 
-	prepare_unfinished(&slot->scratch, task);
-	sessions = take_owed(slot, HW_OPEN);
 	if (sessions & masks.limited)
 		sessions = still_seen(slot->cookie, sessions, HW_RING_TASK);
 	COUNT(unfinished, 1);
-	failed =
-	    sessions && emit_unfinished(&slot->scratch, task, slot->cookie, sessions, HW_RING_UNFINISHED);
-	if (failed)
-		emit_callchain(&slot->scratch, slot->cookie, sessions, HW_END_MISS, HW_RING_TASK);
+	if (!r && sessions)
+		r = emit_unfinished(&slot->scratch, task, slot->cookie, sessions, HW_RING_UNFINISHED);
+	if (r) {
+		reason = r == -EBUSY ? HW_END_BUSY : HW_END_MISS;
+		keep_pc(&slot->scratch);
+		emit_callchain(&slot->scratch, slot->cookie, sessions, reason, HW_RING_TASK);
+	}
 	served(slot, sessions);
-	serve_all(slot, failed ? HW_END_MISS : HW_HANDED_OVER);
+	serve_all(slot, reason);
 }
 
 static __always_inline void count_walk(const struct hw_slot *slot)
@@ -275,6 +284,8 @@ static __always_inline void serve_now(struct hw_slot *slot, struct task_struct *
 	if (!reason) {
 		r = drive_awake(&slot->scratch, task);
 		count_walk(slot);
+		if (r == HW_FRAME_NEED_TABLE)
+			keep_pc(&slot->scratch);
 		reason = r == HW_FRAME_NEED_TABLE ? HW_END_MISS : (hw_u32)(r - HW_FRAME_DONE);
 	}
 	serve_all(slot, reason);
@@ -283,12 +294,13 @@ static __always_inline void serve_now(struct hw_slot *slot, struct task_struct *
 /* The image goes: walk it now, and let samples share that walk until the new one is there. */
 static __always_inline void begin_exec(struct hw_slot *slot, struct task_struct *task)
 {
+	hw_u64 cookie = *(volatile hw_u64 *)&slot->cookie;
 	hw_u64 state = *(volatile hw_u64 *)&slot->state;
 
-	if (!(state & HW_OPEN)) { /* nobody asked yet: whoever interrupts here and asks overwrites this */
+	if (!(state & HW_OPEN)) { /* nobody asked yet; whoever interrupts here and asks has its cookie kept */
 		slot->exec_id = task->self_exec_id;
-		slot->cookie = new_cookie(1);
 		slot->served = 0;
+		__sync_val_compare_and_swap(&slot->cookie, cookie, new_cookie(1));
 		__sync_val_compare_and_swap(&slot->state, 0, HW_OPEN);
 	}
 	/* Handed out later, it still is of now: the new image may have other code at the same addresses. */
