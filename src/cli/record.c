@@ -329,7 +329,10 @@ int hw_cmd_record(int argc, char **argv)
 {
 	struct recorder recorder = {.writer_lock = PTHREAD_MUTEX_INITIALIZER};
 	struct hw_error err = {0};
+	char name[] = "record";
 	int r = hw_record_parse(&recorder.options, argc, argv), status;
+
+	argv[0] = name; /* with the program's before it: the command line as it was typed */
 
 	if (!r && recorder.options.truth && !(recorder.truth = fopen(recorder.options.truth, "we")))
 		r = hw_complain("homeward record", "cannot write %s: %s", recorder.options.truth,

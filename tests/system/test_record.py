@@ -94,6 +94,11 @@ def test_pid_follows_threads_and_children():
     assert {"spin", "deep"} <= programs <= {"spin", "deep", "bash"}, programs
 
 
+def test_the_command_line_stands_in_the_file_as_it_was_typed():
+    hw.record("-q", "--", "true")
+    assert f"{hw.HOMEWARD} record -o test.data -q -- true\n" in hw.run("report", "test.data").stdout
+
+
 def test_the_commands_exit_status_is_passed_on():
     hw.need_recording()
     hw.run("record", "-q", "--", "sh", "-c", "exit 42", status=42)
