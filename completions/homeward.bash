@@ -30,11 +30,14 @@ _homeward()
 		done
 	fi
 	case $previous in
+	--group)
+		words='name process thread none'
+		if [[ $command == daemon ]]; then words=$(compgen -g); fi
+		;;
 	--backend) words='auto bpf native dump ptrace' ;;
 	--walk) words='auto deferred' ;;
-	-e) words='cycles cpu-clock task-clock page-faults minor-faults major-faults context-switches cpu-migrations instructions branches branch-misses cache-references cache-misses' ;;
+	-e | --event) words='cycles cpu-clock task-clock page-faults minor-faults major-faults context-switches cpu-migrations instructions branches branch-misses cache-references cache-misses' ;;
 	--color) words='auto always never' ;;
-	--group) words='name process thread none' ;;
 	--sort | -s) words='comm pid tid dso sym' ;;
 	--to) words='firefox folded perf pprof speedscope' ;;
 	--prefix) words='comm pid tid' ;;

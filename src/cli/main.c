@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/common.h"
 
 /* Builds without a recorder (only for looking) leave these out. */
 #pragma weak hw_cmd_record
@@ -106,13 +107,21 @@ static int unknown_command(const char *typed)
 	return HW_EXIT_USAGE;
 }
 
+/* What a help text, or whatever else just printed, could not write. */
+static int flush(const char *who, int status)
+{
+	if (status || (!fflush(stdout) && !ferror(stdout)))
+		return status;
+	return hw_complain(who, "cannot write standard output: %s", strerror(errno));
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	char who[32];
 
 	snprintf(who, sizeof(who), "homeward %s", command->name);
 	argv[0] = who;
-	return command->run(argc, argv);
+	return flush(who, command->run(argc, argv));
 }
 
 static int help(int argc, char **argv)
@@ -122,7 +131,7 @@ static int help(int argc, char **argv)
 
 	if (argc < 2 || !strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		print_help(stdout);
-		return HW_EXIT_OK;
+		return flush("homeward", HW_EXIT_OK);
 	}
 	command = find_command(argv[1]);
 	return command ? run(command, 2, help_argv) : unknown_command(argv[1]);
@@ -146,7 +155,7 @@ int main(int argc, char **argv)
 		return help(argc - 1, argv + 1);
 	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
 		puts("homeward " HW_VERSION);
-		return HW_EXIT_OK;
+		return flush("homeward", HW_EXIT_OK);
 	}
 	if (name[0] == '-') {
 		fprintf(stderr, "homeward: unknown option '%s'; see homeward --help\n", name);

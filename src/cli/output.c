@@ -138,6 +138,9 @@ int hw_output_close(struct hw_output *output)
 	if (output->pager) {
 		while (waitpid(output->pager, &status, 0) < 0 && errno == EINTR)
 			;
+		if (WIFEXITED(status) && (WEXITSTATUS(status) == 127 || WEXITSTATUS(status) == 126))
+			return hw_complain(output->who, "the pager cannot be run: set PAGER to another, or "
+			                                "take --no-pager");
 		return HW_EXIT_OK; /* a pager that was left early is no failure */
 	}
 	return failed ? hw_complain(output->who, "cannot write %s: %s", output->path, strerror(error))

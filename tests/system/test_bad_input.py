@@ -81,6 +81,23 @@ def test_help_is_given_however_it_is_asked_for():
         assert arguments[-1] in hw.one_line(hw.run(*arguments, status=2).stderr), arguments
 
 
+def test_a_pager_that_cannot_be_run_is_told():
+    hw.need_recording()
+    hw.record("-q", "--", "true")
+    terminal, end = os.openpty()
+    done = hw.run("report", "test.data", status=1, stdout=end, env={**os.environ, "PAGER": "/none", "TERM": "xterm"})
+    assert "pager cannot be run" in done.stderr, done.stderr
+    os.close(terminal)
+    os.close(end)
+
+
+def test_what_cannot_be_printed_is_told():
+    hw.need_recording()
+    for arguments in ["--help"], ["--version"], ["help", "record"], ["doctor"], ["doctor", "--json"], ["stats", "--help"]:
+        with open("/dev/full", "w", encoding="ascii") as full:
+            assert "standard output" in hw.one_line(hw.run(*arguments, status=1, stdout=full).stderr), arguments
+
+
 def test_a_compression_level_may_be_attached_to_its_letter():
     hw.need_recording()
     for option in "-z9", "-qz", "--compress=3":

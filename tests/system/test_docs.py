@@ -59,6 +59,33 @@ def test_bash_completes_subcommands_options_and_values():
     assert complete("help", "doc") == {"doctor"}
 
 
+WORDS = {"--backend": "record", "--walk": "record", "--event": "record", "--color": "report", "--group": "report",
+         "--sort": "report", "--to": "export", "--prefix": "export", "--weight": "export"}
+
+
+def offered(name, option):
+    """The words that a completion file (of a shell that may not be here) has for the value of an option."""
+    with open(os.path.join(hw.SOURCE, "completions", name), encoding="utf-8") as file:
+        text = file.read()
+    pattern = (rf"__homeward_after [^;']*{option}\b[^']*' -f -a '([^'(]+)'" if name.endswith(".fish")
+               else rf"^\t(?:-\w ?\| ?)?{option}(?:\|-\w)?\).*?compadd ([a-z -]+)")
+    found = re.search(pattern, text, re.MULTILINE)
+    assert found, (name, option)
+    return set(found.group(1).replace(" ;;", "").replace("; fi", "").split())
+
+
+def test_every_shell_completes_the_same_words_and_all_of_them_are_taken():
+    for option, command in WORDS.items():
+        words = complete(command, option, "")
+        assert len(words) > 1, option
+        for name in "_homeward", "homeward.fish":
+            assert offered(name, option) == words, (name, option)
+        for word in words:
+            hw.run(command, option, word, "--help")
+        hw.run(command, option, "nonsense", "--help", status=2)
+    assert "root" in complete("daemon", "--group", "")
+
+
 def test_docs_name_only_files_that_are_there():
     for name in "README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/where-the-idea-comes-from.md":
         with open(os.path.join(hw.SOURCE, name), encoding="utf-8") as file:
