@@ -22,7 +22,7 @@ check: setup-check all ## run all tests; TESTS="walk symbol" runs these suites o
 	@BUILD=$(BUILD) tests/run $(TESTS)
 
 .PHONY: bench-read
-bench-read: setup-check all ## measure how fast a million samples are read, beside perf; SAMPLES and ROUNDS change it
+bench-read: setup-check all ## measure how fast 300,000 samples are read, beside perf; SAMPLES and ROUNDS change it
 	@BUILD=$(BUILD) scripts/bench read
 
 .PHONY: bench-page

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "system"))
@@ -35,6 +36,7 @@ class Result:
     rows: list = field(default_factory=list)
     notes: list = field(default_factory=list)  # below the table; what could not be measured, too
     plot: Plot = None
+    compared: dict = None  # of cost: what goes to the table at the top
 
     def markdown(self):
         lines = [f"## {self.title}", "", self.how, ""]
@@ -45,6 +47,20 @@ class Result:
         for note in self.notes:
             lines += [note, ""]
         return "\n".join(lines)
+
+
+def each(*functions):
+    """The results of functions that measure; one that fails takes nothing from the others."""
+    for function in functions:
+        try:
+            yield function()
+        except Exception as failure:
+            traceback.print_exc()
+            yield Result(function.__doc__ or function.__name__, f"Not measured: {reason_of(failure)}.")
+
+
+def reason_of(failure):
+    return f"{type(failure).__name__}: {failure}".replace("\n", " ")[:300]
 
 
 def progress(text):

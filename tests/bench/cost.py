@@ -9,19 +9,22 @@ import os
 import re
 import subprocess
 
-from common import Plot, Result, hw, median, progress, spread, timed
-from recorders import RECORDERS
+from common import Plot, Result, hw, median, progress, reason_of, spread, timed
+from recorders import HOMEWARD, RECORDERS, SYSPROF
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 CPU = max(os.sched_getaffinity(0))
-WORK = {"cpu": 1500, "kernel": 1500000, "processes": 4000, "threads": 1500}
+WORK = {"cpu": 1000, "kernel": 1000000, "processes": 4000, "threads": 1000}
 IN_WORDS = {
     "cpu": "computing below 35 frames",
     "kernel": "reading /dev/zero below 35 frames",
     "processes": "4,000 short processes",
     "threads": "64 threads that take turns",
 }
-MATRIX = [("cpu", 4999), ("cpu", 999), ("cpu", 99), ("kernel", 4999), ("processes", 4999), ("threads", 4999)]
+# Work, rate, and rounds more or less than ROUNDS.
+MATRIX = [("cpu", 4999, 1), ("processes", 4999, 0), ("kernel", 4999, -1), ("threads", 4999, -1), ("cpu", 999, -1),
+          ("cpu", 99, -1)]
+PLOTTED = 4999
 
 
 def work(kind, frame_pointers):
@@ -40,12 +43,15 @@ class Figures:
         self.added, self.own, self.rest, self.bytes, self.rss, self.lost, self.complete, self.fold = (
             [], [], [], [], [], 0, [], [])
 
-    def round(self, kind, rate, alone, last):
+    def round(self, kind, rate, alone, last, frames):
         recorder = self.recorder
         try:
             self.measure(recorder, kind, rate, alone, last)
+            if recorder is HOMEWARD and last:
+                frames.append(frames_of_work())
         finally:
             recorder.kill()
+            recorder.remove()
 
     def measure(self, recorder, kind, rate, alone, last):
         recorder.start(rate)
@@ -66,7 +72,6 @@ class Figures:
             self.complete.append(100 * complete)
         if last and recorder.fold():
             self.fold.append(timed(recorder.fold())[0] / samples * 1e6)
-        recorder.remove()
 
     def all_in(self):
         return [a + o for a, o in zip(self.added, self.own)]
@@ -78,9 +83,23 @@ class Figures:
                 f"{self.fold[0]:.1f}" if self.fold else "–")
 
 
+def frames_of_work():
+    """Frames of homeward's stacks of the work, median."""
+    lines = hw.run("export", "--to", "folded", "-i", HOMEWARD.path, timeout=300).stdout.splitlines()
+    depths = []
+    for line in lines:
+        stack, _, count = line.rpartition(" ")
+        if stack.startswith("work"):
+            depths += [stack.count(";")] * int(count)
+    return median(depths)
+
+
 def one(kind, rate, rounds):
-    figures, notes = [], []
-    for recorder in RECORDERS:
+    figures, notes, frames = [], [], []
+    recorders = RECORDERS + ([SYSPROF] if rate == 999 else [])
+    if rate != 999:
+        notes.append("Not measured: sysprof, because it samples at 1000 Hz only.")
+    for recorder in recorders:
         missing = recorder.missing()
         if missing:
             notes.append(f"Not measured: {recorder.name}, because {missing}.")
@@ -92,12 +111,16 @@ def one(kind, rate, rounds):
         alone = {frame_pointers: work(kind, frame_pointers) for frame_pointers in (False, True)}
         alone_seconds.append(alone[False])
         # Each round begins with another recorder.
-        turn = number % len(figures)
-        for each in figures[turn:] + figures[:turn]:
-            each.round(kind, rate, alone, last=number == rounds - 1)
+        turn = number % max(len(figures), 1)
+        for each in list(figures[turn:] + figures[:turn]):
+            try:
+                each.round(kind, rate, alone, number == rounds - 1, frames)
+            except Exception as failure:  # its rounds so far are not all: none is told
+                figures.remove(each)
+                notes.append(f"Not measured: {each.recorder.name}: {reason_of(failure)}.")
     notes.append(f"The work alone takes {spread(alone_seconds, 2)} s. A difference in run time below one percent of "
-                 f"that, {10000 * median(alone_seconds) / (rate * median(alone_seconds)):.1f} µs a sample at this "
-                 "rate, is noise.")
+                 f"that, {10000 / rate:.1f} µs a sample at this rate, is noise."
+                 + (f" homeward's stacks of the work have {median(frames):.0f} frames (median)." if frames else ""))
     return Result(
         f"Cost of a sample: {IN_WORDS[kind]}, {rate} Hz",
         f"The whole machine is sampled; the program runs on one CPU. {rounds} interleaved rounds; median (least–most).",
@@ -106,9 +129,14 @@ def one(kind, rate, rounds):
         [each.row() for each in figures], notes,
         Plot(f"{IN_WORDS[kind]}, {rate} Hz", "µs a sample, recorder's CPU included",
              [(each.recorder.name, "both", median(each.all_in()), min(each.all_in()), max(each.all_in()))
-              for each in figures]))
+              for each in figures]) if rate == PLOTTED else None,
+        {"work": f"{IN_WORDS[kind]}, {rate} Hz",
+         "cost": {each.recorder.name: median(each.all_in()) for each in figures}})
 
 
 def measure():
+    """Measured one by one, and told as soon as each is done."""
     wanted = os.environ.get("COST", "")
-    return [one(kind, rate, ROUNDS) for kind, rate in MATRIX if not wanted or f"{kind}:{rate}" in wanted.split(",")]
+    for kind, rate, more in MATRIX:
+        if not wanted or f"{kind}:{rate}" in wanted.split(","):
+            yield one(kind, rate, max(ROUNDS + more, 1))

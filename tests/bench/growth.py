@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""How cost grows: with the number of threads, and with the number of files mapped as code."""
+"""How cost grows: with threads, with files mapped as code, with CPUs and sessions."""
 
 import os
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
-from common import Measured, Result, hw, progress, spread
-from frames import enable_statistics, runs
+from common import Measured, Result, each, hw, progress, spread
+from frames import unwanted
+from maps import Runs, enable_statistics, runs
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
-THREADS = (2, 16, 128, 1024)
-FILES = (0, 100, 1000, 4000)
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+THREADS = (2, 64, 1024)
+FILES = (0, 1000, 4000)
+CPUS, SESSIONS = (2, 64, 1024, 4096), (1, 8, 64)
+DISPATCH = os.path.join(hw.BUILD, "tests", "bench", "dispatch")
 MAP_THEM = """
 import mmap, os, sys, time
 keep = []
@@ -24,29 +29,31 @@ time.sleep(600)
 """
 
 
-def us_a_sample(threads, *options):
+def us_a_sample(threads, unwanted_ns, *options):
     # The threads leave the CPU to whoever else wants it, or the recorder would wait for its turn behind them all.
     with hw.Background(["chrt", "--idle", "0", hw.workload("deep"), 30, threads, 60]) as process:
         with hw.Background([hw.HOMEWARD, "record", "-q", "-F", 4999, "-o", "test.data", "-p", process.pid,
                             *options]) as recorder:
-            hw.until(lambda: runs(recorder)[1] > 1500, 20)
-            before = runs(recorder)
+            hw.until(lambda: runs(recorder)[1] > 1500, 60)
+            before = Runs(recorder)
             time.sleep(1)
-            after = runs(recorder)
+            ns = Runs(recorder).since(before, unwanted_ns)
             recorder.send_signal(signal.SIGINT)
             recorder.wait()
-    return (after[0] - before[0]) / max(after[1] - before[1], 1) / 1000
+    return ns / 1000
 
 
 def by_threads():
+    """With the number of threads"""
     descriptor = enable_statistics()
     times = {threads: [] for threads in THREADS}
     asks = {threads: [] for threads in THREADS}
     for number in range(ROUNDS):
         progress(f"growth: threads, round {number + 1} of {ROUNDS}")
+        unwanted_ns = unwanted()
         for threads in THREADS:
-            times[threads].append(us_a_sample(threads))
-            asks[threads].append(us_a_sample(threads, "--walk", "deferred"))
+            times[threads].append(us_a_sample(threads, unwanted_ns))
+            asks[threads].append(us_a_sample(threads, unwanted_ns, "--walk", "deferred"))
     os.close(descriptor)
     return Result("With the number of threads",
                   "Threads that compute below 35 frames, 4999 Hz: time of the BPF program on each sample, where it walks "
@@ -67,6 +74,7 @@ def start_with_files(directory):
 
 
 def by_files():
+    """With the number of files mapped as code"""
     library = os.path.realpath("/lib/x86_64-linux-gnu/libm.so.6")
     rows = []
     for count in FILES:
@@ -78,13 +86,37 @@ def by_files():
         with hw.Background([hw.workload("deep"), 30, os.cpu_count(), 300]):
             with hw.Background([sys.executable, "-c", MAP_THEM, directory], stdout=-1) as process:
                 process.stdout.readline()
-                figures = [start_with_files(directory) for _ in range(3)]
+                figures = [start_with_files(directory) for _ in range(ROUNDS)]
         shutil.rmtree(directory)
         rows.append((f"{count:,}", spread([seconds for seconds, _ in figures], 2), spread([rss for _, rss in figures], 0)))
     return Result("With the number of files mapped as code",
                   "A process maps that many copies of libm besides what runs anyway; each is compiled anew "
-                  "(--no-cache). 3 rounds.", ("files", "seconds to the first sample", "recorder's peak RSS, MB"), rows)
+                  f"(--no-cache). {ROUNDS} rounds.", ("files", "seconds to the first sample", "recorder's peak RSS, MB"), rows)
+
+
+def dispatch(cpus, sessions):
+    """ns a record, and bytes an event."""
+    done = subprocess.run([DISPATCH, str(cpus), str(sessions)], check=True, stdout=subprocess.PIPE, text=True)
+    return tuple(map(float, re.search(r"([\d.]+) ns a record, (\d+) bytes", done.stdout).groups()))
+
+
+def by_cpus():
+    """With CPUs and sessions, simulated"""
+    figures = {cpus: {sessions: [] for sessions in SESSIONS} for cpus in CPUS}
+    for number in range(ROUNDS):
+        progress(f"growth: CPUs and sessions, round {number + 1} of {ROUNDS}")
+        for cpus in CPUS:
+            for sessions in SESSIONS:
+                figures[cpus][sessions].append(dispatch(cpus, sessions))
+    rows = [(f"{cpus:,}", *(spread([ns for ns, _ in rounds], 0) for rounds in by.values()),
+             f"{by[SESSIONS[-1]][-1][1]:.0f}") for cpus, by in figures.items()]
+    return Result("With CPUs and sessions, simulated",
+                  "The daemon's dispatch alone, on CPU ids that are made up: each session has an event on every CPU, "
+                  "records for all sessions arrive on one CPU after the other. ns a record, all its deliveries in it. "
+                  f"{ROUNDS} rounds; median (least–most).",
+                  ("CPUs", *(f"{count} session{'s' if count > 1 else ''}" for count in SESSIONS),
+                   f"bytes an event, {SESSIONS[-1]} sessions"), rows)
 
 
 def measure():
-    return [by_threads(), by_files()]
+    return each(by_threads, by_files, by_cpus)

@@ -3,8 +3,8 @@
 """How fast a long recording is read: folded stacks, flame graph and pprof, beside perf on the merged export.
 
 A few seconds of several programs are recorded and repeated, with later times, other cookies and all process events,
-until the recording has a million samples (SAMPLES). perf's part takes a minute. The readers take turns; CPU time is
-told beside the seconds, because it says the same on a machine that has other things to do.
+until the recording has 300,000 samples (SAMPLES). The readers take turns; CPU time is told beside the seconds, because
+it says the same on a machine that has other things to do.
 """
 
 import os
@@ -12,7 +12,7 @@ import struct
 
 from common import Result, hw, median, progress, timed
 
-SAMPLES = int(os.environ.get("SAMPLES", "1000000"))
+SAMPLES = int(os.environ.get("SAMPLES", "300000"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 CONTEXT_USER_DEFERRED = 2**64 - 640
 SAMPLE, DEFERRED, USER_TYPE_START = 9, 22, 64

@@ -9,7 +9,7 @@ import time
 
 from common import Result, hw, progress, spread
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SPINNING = "deep"
 
 

@@ -9,7 +9,7 @@ import subprocess
 
 from common import Result, hw, progress, spread
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 DUMP = os.path.join(hw.BUILD, "tests", "walk", "table_dump")
 BLOCK = 4096
 
