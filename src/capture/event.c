@@ -34,19 +34,35 @@ void hw_event_set(struct perf_event_attr *attr, const struct hw_event_kind *kind
 	}
 }
 
-void hw_event_for_file(struct perf_event_attr *attr, const struct hw_event_options *options)
+void hw_event_follow(struct perf_event_attr *attr)
 {
-	attr->sample_type = HW_SAMPLE_TYPE;
-	attr->sample_id_all = 1;
 	attr->mmap = 1;
 	attr->mmap2 = 1;
 	attr->comm = 1;
 	attr->comm_exec = 1;
 	attr->task = 1;
 	attr->build_id = 1;
+	attr->sample_id_all = 1;
 	attr->use_clockid = 1;
 	attr->clockid = CLOCK_MONOTONIC;
+}
+
+void hw_event_set_side_band(struct perf_event_attr *attr)
+{
+	memset(attr, 0, sizeof(*attr));
+	attr->size = PERF_ATTR_SIZE_VER5;
+	attr->type = PERF_TYPE_SOFTWARE;
+	attr->config = PERF_COUNT_SW_DUMMY;
+	attr->sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU;
 	attr->disabled = 1;
+	hw_event_follow(attr);
+}
+
+void hw_event_for_file(struct perf_event_attr *attr, const struct hw_event_options *options)
+{
+	attr->sample_type = HW_SAMPLE_TYPE;
+	attr->disabled = 1;
+	hw_event_follow(attr);
 	if (options->frequency && !attr->freq) { /* what was asked for, as perf writes it */
 		attr->freq = 1;
 		attr->sample_freq = options->rate;

@@ -20,6 +20,12 @@ void hw_event_set(struct perf_event_attr *attr, const struct hw_event_kind *kind
 /* The attribute as it stands in a file whose samples are of HW_SAMPLE_TYPE, with deferred callchains. */
 void hw_event_for_file(struct perf_event_attr *attr, const struct hw_event_options *options);
 
+/* Let the event tell what processes do: mappings (with build IDs), names, forks and exits, by
+ * CLOCK_MONOTONIC. */
+void hw_event_follow(struct perf_event_attr *attr);
+/* An event that does nothing else, disabled; its records end in TID, TIME, CPU. */
+void hw_event_set_side_band(struct perf_event_attr *attr);
+
 /* Whether the kernel changes the period as it goes, to keep to a rate. */
 bool hw_event_period_varies(const struct perf_event_attr *attr);
 

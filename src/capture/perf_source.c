@@ -61,27 +61,6 @@ static int add_rings(struct hw_perf_source *source, size_t ring_bytes, struct hw
 	return r;
 }
 
-static void set_band(struct perf_event_attr *attr)
-{
-	memset(attr, 0, sizeof(*attr));
-	attr->size = PERF_ATTR_SIZE_VER5;
-	attr->type = PERF_TYPE_SOFTWARE;
-	attr->config = PERF_COUNT_SW_DUMMY;
-	attr->sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU;
-	attr->disabled = 1;
-	attr->exclude_kernel = 1;
-	attr->exclude_hv = 1;
-	attr->mmap = 1;
-	attr->mmap2 = 1;
-	attr->comm = 1;
-	attr->comm_exec = 1;
-	attr->task = 1;
-	attr->build_id = 1;
-	attr->sample_id_all = 1;
-	attr->use_clockid = 1;
-	attr->clockid = CLOCK_MONOTONIC;
-}
-
 int hw_perf_source_init(struct hw_perf_source *source, const struct hw_capture_options *options,
                         const struct hw_capture_sink *sink, size_t ring_bytes, struct hw_error *err)
 {
@@ -91,7 +70,9 @@ int hw_perf_source_init(struct hw_perf_source *source, const struct hw_capture_o
 	int r;
 
 	source->options = *options;
-	set_band(&source->band_attr);
+	hw_event_set_side_band(&source->band_attr);
+	source->band_attr.exclude_kernel = 1;
+	source->band_attr.exclude_hv = 1;
 	r = hw_finisher_new(&finisher, &source->finisher, err);
 	return r ? r : add_rings(source, ring_bytes, err);
 }

@@ -3,6 +3,7 @@
  * Process events: the kernel's own records of mmap, comm, fork and exit, from one dummy event a CPU. All
  * carry the sample_id of our recordings.
  */
+#include "capture/event.h"
 #include "capture/internal.h"
 #include "perfdata/decode.h"
 
@@ -30,28 +31,6 @@ struct hw_side_band {
 	uint64_t record[65536 / 8]; /* a record that wraps around is put together here */
 };
 
-static void set_attr(struct perf_event_attr *attr)
-{
-	memset(attr, 0, sizeof(*attr));
-	attr->size = sizeof(*attr);
-	attr->type = PERF_TYPE_SOFTWARE;
-	attr->config = PERF_COUNT_SW_DUMMY;
-	attr->sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU;
-	attr->disabled = 1;
-	attr->mmap = 1;
-	attr->mmap2 = 1;
-	attr->comm = 1;
-	attr->comm_exec = 1;
-	attr->task = 1;
-	attr->ksymbol = 1;
-	attr->build_id = 1;
-	attr->sample_id_all = 1;
-	attr->use_clockid = 1;
-	attr->clockid = CLOCK_MONOTONIC;
-	attr->watermark = 1;
-	attr->wakeup_watermark = DATA_PAGES * 4096 / 2;
-}
-
 static void close_cpu(struct hw_side_band *band, struct band_cpu *cpu)
 {
 	if (cpu->page)
@@ -70,7 +49,10 @@ static int open_cpu(struct hw_side_band *band, uint32_t cpu)
 	void *page;
 	int r;
 
-	set_attr(&attr);
+	hw_event_set_side_band(&attr);
+	attr.ksymbol = 1;
+	attr.watermark = 1;
+	attr.wakeup_watermark = DATA_PAGES * 4096 / 2;
 	each->fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (each->fd < 0)
 		return errno == ENODEV ? 0 : -errno;

@@ -233,7 +233,7 @@ def test_a_killed_recorder_leaves_a_readable_file():
         for number in range(4):
             path, options = f"killed{number}.data", ["-z"] if number % 2 else []
             with hw.Background([hw.HOMEWARD, "record", "-a", "-q", "-F", 4999, "-o", path, *options]) as recorder:
-                hw.until(lambda path=path: os.path.exists(path), 30)
+                hw.until(lambda path=path: os.path.exists(path))
                 time.sleep(random.random() * 0.6)
                 recorder.send_signal(signal.SIGKILL)
             if os.path.getsize(path) == 0:
@@ -243,7 +243,12 @@ def test_a_killed_recorder_leaves_a_readable_file():
             assert "killed" in path and done.stdout.startswith("{"), done
             info = hw.run("report", path)
             read += "samples" in info.stdout + info.stderr
-            os.unlink(path)
+            if number < 2:
+                continue
+            # perf before 6.19 knows no deferred callchains and refuses such files, closed or not; merged it reads them
+            hw.run("export", "--to", "perf", "-o", "merged.data", path)
+            homeward, perf = addresses(homeward_script(path, "--no-pager")), addresses(perf_script("merged.data"))
+            assert sum(map(len, perf.values())) == json.loads(done.stdout)["samples"] == sum(map(len, homeward.values()))
     assert read >= 2, read
 
 
