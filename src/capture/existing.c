@@ -20,6 +20,7 @@ struct existing {
 	hw_build_id_of build_id;
 	const void *build_id_context;
 	struct hw_error *err;
+	size_t told_bytes; /* in this step */
 	uint64_t buffer[8192 / 8];
 };
 
@@ -37,7 +38,10 @@ static int by_start(const void *a, const void *b)
 
 static int emit_built(struct existing *e, int size)
 {
-	return size < 0 ? 0 : e->emit(e->context, (const struct perf_event_header *)e->buffer, e->err);
+	int r = size < 0 ? 0 : e->emit(e->context, (const struct perf_event_header *)e->buffer, e->err);
+
+	e->told_bytes += size < 0 ? 0 : (size_t)size;
+	return r < 0 ? r : 0;
 }
 
 static int existing_comm(struct existing *e, uint32_t pid, uint32_t tid)
@@ -55,27 +59,6 @@ static int existing_comm(struct existing *e, uint32_t pid, uint32_t tid)
 	fclose(file);
 	name[strcspn(name, "\n")] = '\0';
 	return emit_built(e, hw_build_comm(e->buffer, sizeof(e->buffer), &id, pid, tid, name, false));
-}
-
-static int existing_threads(struct existing *e, uint32_t pid)
-{
-	struct dirent *entry;
-	char path[64];
-	DIR *tasks;
-	int r;
-
-	r = existing_comm(e, pid, pid);
-	snprintf(path, sizeof(path), "/proc/%u/task", pid);
-	tasks = opendir(path);
-	while (tasks && !r && (entry = readdir(tasks))) {
-		uint32_t tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-
-		if (tid && tid != pid)
-			r = existing_comm(e, pid, tid);
-	}
-	if (tasks)
-		closedir(tasks);
-	return r;
 }
 
 static int existing_map(struct existing *e, uint32_t pid, const char *line)
@@ -101,25 +84,6 @@ static int existing_map(struct existing *e, uint32_t pid, const char *line)
 		map.build_id_size = e->build_id(e->build_id_context, (pid_t)pid, map.start, build_id);
 	map.build_id = build_id;
 	return emit_built(e, hw_build_mmap(e->buffer, sizeof(e->buffer), &map));
-}
-
-static int existing_maps(struct existing *e, uint32_t pid)
-{
-	char path[64], *line = NULL;
-	size_t size = 0;
-	FILE *maps;
-	int r = 0;
-
-	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
-	maps = fopen(path, "re");
-	while (maps && !r && getline(&line, &size, maps) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		r = existing_map(e, pid, line);
-	}
-	free(line);
-	if (maps)
-		fclose(maps);
-	return r;
 }
 
 /* Without sizes, a program reaches to the next one, but not beyond what may be one. */
@@ -162,31 +126,6 @@ static void take_symbol(struct kernel_symbols *symbols, const char *line)
 		array_push(&symbols->bpf, symbol);
 }
 
-static void read_kernel_symbols(struct kernel_symbols *symbols)
-{
-	FILE *file = fopen("/proc/kallsyms", "re");
-	char line[1024];
-
-	while (file && fgets(line, sizeof(line), file))
-		take_symbol(symbols, line);
-	if (file)
-		fclose(file);
-}
-
-/* BPF programs are gone before a recording is read. Their symbols stand together, by address or backwards. */
-static int existing_bpf(struct existing *e, struct kernel_symbols *symbols)
-{
-	int r = 0;
-
-	if (symbols->bpf.count)
-		qsort(symbols->bpf.items, symbols->bpf.count, sizeof(struct bpf_symbol), by_start);
-	for (size_t i = 0; i < symbols->bpf.count && !r; i++)
-		r = emit_bpf(e, symbols->bpf.items[i].start,
-		             i + 1 < symbols->bpf.count ? symbols->bpf.items[i + 1].start : 0,
-		             symbols->bpf.items[i].name);
-	return r;
-}
-
 static int existing_text(struct existing *e, const struct kernel_symbols *symbols)
 {
 	struct hw_record_mmap map = {.pid = (uint32_t)-1,
@@ -206,66 +145,229 @@ static int existing_text(struct existing *e, const struct kernel_symbols *symbol
 	return emit_built(e, hw_build_mmap(e->buffer, sizeof(e->buffer), &map));
 }
 
-static int existing_kernel(struct existing *e)
+enum phase { READ_KERNEL, TELL_KERNEL, TELL_BPF, NEXT_PROCESS, TELL_THREADS, TELL_MAPS };
+
+#define LINES_AT_ONCE 1000        /* of kallsyms: a millisecond */
+#define UNITS_A_STEP  300         /* threads, mappings, processes that are not wanted */
+#define BYTES_A_STEP  (16u << 10) /* of records, but for the last */
+
+struct hw_existing_walk {
+	struct existing e;
+	bool (*wanted)(void *context, pid_t pid);
+	bool one_process;
+	enum phase phase;
+	FILE *kallsyms; /* NULL: there is none, or it has been read */
+	struct kernel_symbols symbols;
+	size_t bpf_told;
+	DIR *proc, *tasks;
+	uint32_t pid; /* whose threads and maps are told */
+	FILE *maps;
+	char *line;
+	size_t line_size;
+};
+
+static struct hw_existing_walk *new_walk(hw_emit emit, void *context)
 {
-	struct kernel_symbols symbols = {0};
+	struct hw_existing_walk *walk = calloc(1, sizeof(*walk));
+
+	if (walk) {
+		walk->e.emit = emit;
+		walk->e.context = context;
+	}
+	return walk;
+}
+
+int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_id,
+                      const void *build_id_context, hw_emit emit, void *context,
+                      struct hw_existing_walk **result, struct hw_error *err)
+{
+	struct hw_existing_walk *walk = new_walk(emit, context);
+
+	if (!walk)
+		return hw_fail(err, -ENOMEM, "out of memory");
+	walk->proc = opendir("/proc");
+	if (!walk->proc) {
+		free(walk);
+		return hw_fail(err, -ENOENT, "cannot read /proc: is it mounted?");
+	}
+	walk->kallsyms = fopen("/proc/kallsyms", "re");
+	walk->wanted = wanted;
+	walk->e.build_id = build_id;
+	walk->e.build_id_context = build_id_context;
+	*result = walk;
+	return 0;
+}
+
+void hw_existing_end(struct hw_existing_walk *walk)
+{
+	if (!walk)
+		return;
+	if (walk->kallsyms)
+		fclose(walk->kallsyms);
+	if (walk->tasks)
+		closedir(walk->tasks);
+	if (walk->maps)
+		fclose(walk->maps);
+	if (walk->proc)
+		closedir(walk->proc);
+	array_free(&walk->symbols.bpf);
+	free(walk->line);
+	free(walk);
+}
+
+static int read_kernel(struct hw_existing_walk *walk)
+{
+	char line[1024];
+
+	for (int i = 0; walk->kallsyms && i < LINES_AT_ONCE; i++) {
+		if (fgets(line, sizeof(line), walk->kallsyms)) {
+			take_symbol(&walk->symbols, line);
+			continue;
+		}
+		fclose(walk->kallsyms);
+		walk->kallsyms = NULL;
+	}
+	if (!walk->kallsyms)
+		walk->phase = TELL_KERNEL;
+	return 1;
+}
+
+static int tell_kernel(struct hw_existing_walk *walk)
+{
+	int r = existing_text(&walk->e, &walk->symbols);
+
+	if (walk->symbols.bpf.count)
+		qsort(walk->symbols.bpf.items, walk->symbols.bpf.count, sizeof(struct bpf_symbol), by_start);
+	walk->phase = TELL_BPF;
+	return r ? r : 1;
+}
+
+/* BPF programs are gone before a recording is read. Their symbols stand together, by address or backwards. */
+static int tell_bpf(struct hw_existing_walk *walk)
+{
+	const struct kernel_symbols *symbols = &walk->symbols;
+	size_t i = walk->bpf_told++;
 	int r;
 
-	read_kernel_symbols(&symbols);
-	r = existing_text(e, &symbols);
-	if (!r)
-		r = existing_bpf(e, &symbols);
-	array_free(&symbols.bpf);
+	if (i >= symbols->bpf.count) {
+		walk->phase = NEXT_PROCESS;
+		return 1;
+	}
+	r = emit_bpf(&walk->e, symbols->bpf.items[i].start,
+	             i + 1 < symbols->bpf.count ? symbols->bpf.items[i + 1].start : 0,
+	             symbols->bpf.items[i].name);
+	return r ? r : 1;
+}
+
+static int begin_process(struct hw_existing_walk *walk, uint32_t pid)
+{
+	char path[64];
+	int r = existing_comm(&walk->e, pid, pid);
+
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	walk->tasks = opendir(path);
+	walk->pid = pid;
+	walk->phase = TELL_THREADS;
+	return r ? r : 1;
+}
+
+static int next_process(struct hw_existing_walk *walk)
+{
+	struct dirent *entry = walk->one_process ? NULL : readdir(walk->proc);
+	uint32_t pid;
+
+	if (!entry)
+		return 0;
+	pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+	return pid && walk->wanted(walk->e.context, (pid_t)pid) ? begin_process(walk, pid) : 1;
+}
+
+static int tell_thread(struct hw_existing_walk *walk)
+{
+	struct dirent *entry = walk->tasks ? readdir(walk->tasks) : NULL;
+	uint32_t tid;
+	char path[64];
+	int r;
+
+	if (entry) {
+		tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+		r = tid && tid != walk->pid ? existing_comm(&walk->e, walk->pid, tid) : 0;
+		return r ? r : 1;
+	}
+	if (walk->tasks)
+		closedir(walk->tasks);
+	walk->tasks = NULL;
+	snprintf(path, sizeof(path), "/proc/%u/maps", walk->pid);
+	walk->maps = fopen(path, "re");
+	walk->phase = TELL_MAPS;
+	return 1;
+}
+
+static int tell_map(struct hw_existing_walk *walk)
+{
+	int r;
+
+	if (walk->maps && getline(&walk->line, &walk->line_size, walk->maps) > 0) {
+		walk->line[strcspn(walk->line, "\n")] = '\0';
+		r = existing_map(&walk->e, walk->pid, walk->line);
+		return r ? r : 1;
+	}
+	if (walk->maps)
+		fclose(walk->maps);
+	walk->maps = NULL;
+	walk->phase = NEXT_PROCESS;
+	return 1;
+}
+
+int hw_existing_step(struct hw_existing_walk *walk, struct hw_error *err)
+{
+	static int (*const tell[])(struct hw_existing_walk * walk) = {
+	    [READ_KERNEL] = read_kernel,   [TELL_KERNEL] = tell_kernel,  [TELL_BPF] = tell_bpf,
+	    [NEXT_PROCESS] = next_process, [TELL_THREADS] = tell_thread, [TELL_MAPS] = tell_map};
+	int r = 1;
+
+	walk->e.err = err;
+	walk->e.told_bytes = 0;
+	for (int i = 0; r > 0 && i < UNITS_A_STEP && walk->e.told_bytes < BYTES_A_STEP; i++) {
+		r = tell[walk->phase](walk);
+		if (walk->phase == READ_KERNEL)
+			break;
+	}
 	return r;
 }
 
-int hw_existing_process(uint32_t pid, hw_emit emit, void *context, struct hw_error *err)
+static int tell_all(struct hw_existing_walk *walk, struct hw_error *err)
 {
-	struct existing *e = calloc(1, sizeof(*e));
 	int r;
 
-	if (!e)
-		return hw_fail(err, -ENOMEM, "out of memory");
-	e->emit = emit;
-	e->context = context;
-	e->err = err;
-	r = existing_threads(e, pid);
-	if (!r)
-		r = existing_maps(e, pid);
-	free(e);
+	do
+		r = hw_existing_step(walk, err);
+	while (r > 0);
+	hw_existing_end(walk);
 	return r;
 }
 
 int hw_existing(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_id,
                 const void *build_id_context, hw_emit emit, void *context, struct hw_error *err)
 {
-	struct existing *e = calloc(1, sizeof(*e));
-	struct dirent *entry;
-	DIR *proc = opendir("/proc");
-	int r = 0;
+	struct hw_existing_walk *walk;
+	int r = hw_existing_begin(wanted, build_id, build_id_context, emit, context, &walk, err);
 
-	if (!e || !proc) {
-		free(e);
-		if (proc)
-			closedir(proc);
-		return hw_fail(err, -ENOENT, "cannot read /proc: is it mounted?");
-	}
-	e->emit = emit;
-	e->context = context;
-	e->build_id = build_id;
-	e->build_id_context = build_id_context;
-	e->err = err;
-	r = existing_kernel(e);
-	while (!r && (entry = readdir(proc))) {
-		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+	return r ? r : tell_all(walk, err);
+}
 
-		if (!pid || !wanted(context, (pid_t)pid))
-			continue;
-		r = existing_threads(e, pid);
-		if (!r)
-			r = existing_maps(e, pid);
-	}
-	closedir(proc);
-	free(e);
+int hw_existing_process(uint32_t pid, hw_emit emit, void *context, struct hw_error *err)
+{
+	struct hw_existing_walk *walk = new_walk(emit, context);
+	int r;
+
+	if (!walk)
+		return hw_fail(err, -ENOMEM, "out of memory");
+	walk->one_process = true;
+	walk->e.err = err;
+	r = begin_process(walk, pid);
+	if (r > 0)
+		return tell_all(walk, err);
+	hw_existing_end(walk);
 	return r;
 }

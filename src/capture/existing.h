@@ -18,6 +18,17 @@ typedef uint8_t (*hw_build_id_of)(const void *context, pid_t pid, uint64_t start
 int hw_existing(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_id,
                 const void *build_id_context, hw_emit emit, void *context, struct hw_error *err);
 
+/*
+ * The same in steps, each of a millisecond or 20 KiB at most, for those who have other things to do: begin,
+ * step until it is not positive (0: that was all; negative: a failure), end.
+ */
+struct hw_existing_walk;
+int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_id,
+                      const void *build_id_context, hw_emit emit, void *context,
+                      struct hw_existing_walk **walk, struct hw_error *err);
+int hw_existing_step(struct hw_existing_walk *walk, struct hw_error *err);
+void hw_existing_end(struct hw_existing_walk *walk); /* may be NULL */
+
 /* The same of one process, without build IDs. */
 int hw_existing_process(uint32_t pid, hw_emit emit, void *context, struct hw_error *err);
 

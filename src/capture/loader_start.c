@@ -40,6 +40,15 @@ static void remember_build_id(struct hw_loader *loader, const struct hw_iterated
 		array_push(&loader->build_ids, known);
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct known_build_id *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
 int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 {
 	array_of(struct hw_file_key) keys = {0};
@@ -72,6 +81,9 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 			r = array_push(&keys, list.items[i].key) || array_push(&tables, table) ? -ENOMEM : 0;
 		i = end;
 	}
+	if (loader->build_ids.count)
+		qsort(loader->build_ids.items, loader->build_ids.count, sizeof(*loader->build_ids.items),
+		      by_place);
 	if (!r)
 		r = hw_tables_load(loader->tables, keys.items, tables.items, keys.count, err);
 	array_for_each (&tables, it)
@@ -84,13 +96,13 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 
 uint8_t hw_loader_build_id(const struct hw_loader *loader, pid_t pid, uint64_t start, uint8_t build_id[20])
 {
-	for (size_t i = 0; i < loader->build_ids.count; i++) {
-		const struct known_build_id *known = &loader->build_ids.items[i];
+	const struct known_build_id wanted = {.pid = (uint32_t)pid, .start = start}, *known = NULL;
 
-		if (known->pid == (uint32_t)pid && known->start == start) {
-			memcpy(build_id, known->build_id, 20);
-			return known->size;
-		}
-	}
-	return 0;
+	if (loader->build_ids.count)
+		known = bsearch(&wanted, loader->build_ids.items, loader->build_ids.count, sizeof(wanted),
+		                by_place);
+	if (!known)
+		return 0;
+	memcpy(build_id, known->build_id, 20);
+	return known->size;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 #include "capture/session_filter.h"
 
-static void set_bit(uint64_t *mask, unsigned bit, bool on)
+void hw_set_bit(uint64_t *mask, unsigned bit, bool on)
 {
 	if (on)
 		__atomic_or_fetch(mask, 1ull << bit, __ATOMIC_SEQ_CST);
@@ -15,7 +15,7 @@ static int set_in_map(int map, const void *key, unsigned bit, bool on)
 	uint64_t mask = 0;
 
 	bpf_map_lookup_elem(map, key, &mask);
-	set_bit(&mask, bit, on);
+	hw_set_bit(&mask, bit, on);
 	if (!mask) {
 		bpf_map_delete_elem(map, key);
 		return 0;
@@ -37,9 +37,9 @@ int hw_session_filter_set(struct hw_kernel_side *side, unsigned bit, const struc
 		r = set_in_map(side->uids, &uid, bit, on);
 	if (!r && o->filter == HW_SESSION_CGROUP)
 		r = set_in_map(side->cgroups, &o->cgroup, bit, on);
-	set_bit(&masks->limited, bit, on && o->limited);
-	set_bit(&masks->by_uid, bit, on && o->filter == HW_SESSION_UID);
-	set_bit(&masks->by_cgroup, bit, on && o->filter == HW_SESSION_CGROUP);
-	set_bit(&masks->by_process, bit, on && o->filter == HW_SESSION_PROCESSES);
+	hw_set_bit(&masks->limited, bit, on && o->limited);
+	hw_set_bit(&masks->by_uid, bit, on && o->filter == HW_SESSION_UID);
+	hw_set_bit(&masks->by_cgroup, bit, on && o->filter == HW_SESSION_CGROUP);
+	hw_set_bit(&masks->by_process, bit, on && o->filter == HW_SESSION_PROCESSES);
 	return r;
 }

@@ -5,6 +5,8 @@
 
 #include "capture/internal.h"
 
+/* Set or clear it, for readers that do not wait. */
+void hw_set_bit(uint64_t *mask, unsigned bit, bool on);
 /* Put the filter and the limit of a session into force, or take them out again. 0 or -errno. */
 int hw_session_filter_set(struct hw_kernel_side *side, unsigned bit, const struct hw_session_options *options,
                           bool on);

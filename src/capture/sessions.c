@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/*
- * Sessions: who has which bit, and how a bit becomes free again.
- *
- * Ending a session, in order: its samples stop (masks in the kernel), its records are not delivered any more
- * (live). Then, in the polls that follow, for all bits that wait:
- *
- *	1. wait until no program runs that read the masks before: from here on nobody asks for the bit
- *	2. take the bit out of state and served of every slot; again, while a task has it in hand ("taking")
- *	3. wait once more, for tasks that answer at exit and exec
- *	4. read every ring once: what carries the bit is in there, or with the loader already
- *	5. the loader is past what it had then
- *
- * and nothing can carry the bit. Its filter stays in force until then, above all the limit on its viewer.
+/* Sessions: who has which bit, and what of the records is for whom. How a bit becomes free: sessions_end.c.
  */
-#include "capture/cpus.h"
-#include "capture/session_filter.h"
-#include "capture/shared_event.h"
 #include "capture/event.h"
+#include "capture/existing.h"
+#include "capture/session_filter.h"
+#include "capture/sessions_internal.h"
 
 #include <poll.h>
 #include <string.h>
@@ -25,39 +13,6 @@
 
 #include "perfdata/records.h"
 
-#define LOOKS_MAX 20 /* at slots with a bit in hand, a millisecond apart; then the next poll tries again */
-
-struct session {
-	bool used;
-	bool started;
-	struct hw_session_options options;
-	unsigned event;         /* index of the shared event */
-	struct hw_losses *told; /* by CPU: losses already delivered */
-};
-
-struct hw_sessions {
-	struct hw_sessions_options options;
-	struct hw_sessions_sink sink;
-	struct hw_kernel_side side;
-	struct hw_tables tables;
-	struct hw_loader *loader;
-	struct hw_side_band *band;
-	struct hw_shared_events events;
-	struct hw_cpus *cpus;
-	struct session sessions[HW_SESSIONS_MAX];
-	uint64_t live;      /* bits whose records are delivered */
-	uint64_t ended;     /* removed, at step 1 */
-	uint64_t unread;    /* removed, at step 4 */
-	uint64_t unhandled; /* removed, at step 5 */
-	uint64_t handled_at;
-	bool band_enabled;
-	pthread_mutex_t sink_lock;
-	struct hw_counters counted; /* when losses were looked at last */
-	struct hw_error error;      /* of the sink, inside a callback */
-	int failed;
-};
-
-/* Deliver the records that stand in size bytes. */
 static int deliver(struct hw_sessions *s, uint64_t sessions, const void *records, size_t size,
                    struct hw_error *err)
 {
@@ -161,14 +116,6 @@ void hw_sessions_close(struct hw_sessions *s)
 	free(s);
 }
 
-static void set_bit(uint64_t *mask, unsigned bit, bool on)
-{
-	if (on)
-		__atomic_or_fetch(mask, 1ull << bit, __ATOMIC_SEQ_CST);
-	else
-		__atomic_and_fetch(mask, ~(1ull << bit), __ATOMIC_SEQ_CST);
-}
-
 /* ---- the life of a session ---- */
 
 static bool is_taken(const struct hw_sessions *s, unsigned bit)
@@ -218,7 +165,7 @@ int hw_sessions_add(struct hw_sessions *s, const struct hw_session_options *opti
 	session->event = (unsigned)r;
 	session->used = true;
 	session->options.event = s->events.events[r].kind.name;
-	set_bit(&s->live, bit, true);
+	hw_set_bit(&s->live, bit, true);
 	*result = bit;
 	return 0;
 }
@@ -249,7 +196,7 @@ int hw_sessions_start(struct hw_sessions *s, unsigned bit, struct hw_error *err)
 	struct session *session = &s->sessions[bit];
 
 	session->started = true;
-	set_bit(&s->side.masks->active, bit, true);
+	hw_set_bit(&s->side.masks->active, bit, true);
 	return hw_shared_event_start(&s->events, session->event, bit, err);
 }
 
@@ -258,7 +205,7 @@ int hw_sessions_stop(struct hw_sessions *s, unsigned bit, struct hw_error *err)
 	struct session *session = &s->sessions[bit];
 
 	(void)err;
-	set_bit(&s->side.masks->active, bit, false);
+	hw_set_bit(&s->side.masks->active, bit, false);
 	if (session->started)
 		hw_shared_event_stop(&s->events, session->event, bit);
 	session->started = false;
@@ -280,56 +227,11 @@ void hw_sessions_remove(struct hw_sessions *s, unsigned bit)
 		return;
 	hw_sessions_stop(s, bit, NULL);
 	pthread_mutex_lock(&s->sink_lock); /* after this, nobody is delivering to it */
-	set_bit(&s->live, bit, false);
+	hw_set_bit(&s->live, bit, false);
 	pthread_mutex_unlock(&s->sink_lock);
 	hw_shared_event_drop(&s->events, session->event, bit);
 	session->used = false;
 	s->ended |= 1ull << bit;
-}
-
-static void free_bits(struct hw_sessions *s, uint64_t bits)
-{
-	for (unsigned bit = 0; bit < HW_SESSIONS_MAX; bit++) {
-		if (!(bits >> bit & 1))
-			continue;
-		hw_session_filter_set(&s->side, bit, &s->sessions[bit].options, false);
-		free(s->sessions[bit].told);
-		memset(&s->sessions[bit], 0, sizeof(s->sessions[bit]));
-	}
-}
-
-/* Steps 1 to 3. */
-static void forget_ended(struct hw_sessions *s)
-{
-	hw_kernel_side_wait(&s->side);
-	for (int i = 0; i < LOOKS_MAX; i++) {
-		if (hw_kernel_side_look(&s->side, 0, s->ended))
-			return;
-		if (!s->side.look->taking)
-			break;
-		usleep(1000);
-	}
-	if (s->side.look->taking || hw_kernel_side_forget_targets(&s->side, s->ended))
-		return;
-	hw_kernel_side_wait(&s->side);
-	s->unread |= s->ended;
-	s->ended = 0;
-}
-
-/* After every ring was read once. One batch at a time goes through each step. */
-static void advance_ended(struct hw_sessions *s)
-{
-	if (s->unhandled && hw_loader_handled(s->loader) >= s->handled_at) {
-		free_bits(s, s->unhandled);
-		s->unhandled = 0;
-	}
-	if (s->unread && !s->unhandled) {
-		s->unhandled = s->unread;
-		s->handled_at = hw_loader_pushed(s->loader);
-		s->unread = 0;
-	}
-	if (s->ended && !s->unread)
-		forget_ended(s);
 }
 
 /* ---- reading ---- */
@@ -457,7 +359,7 @@ int hw_sessions_poll(struct hw_sessions *s, int timeout_ms, struct hw_error *err
 	r = read_all(s, err);
 	if (!r)
 		r = tell_losses(s, err);
-	advance_ended(s);
+	hw_sessions_advance_ended(s);
 	hw_cpus_look(s->cpus, cpu_came, s);
 	return r;
 }
@@ -484,6 +386,14 @@ int hw_sessions_existing(struct hw_sessions *s, bool (*wanted)(void *context, pi
                          void *context, struct hw_error *err)
 {
 	return hw_existing(wanted, build_id_of, s->loader, emit, context, err);
+}
+
+int hw_sessions_existing_begin(struct hw_sessions *s, bool (*wanted)(void *context, pid_t pid),
+                               int (*emit)(void *context, const struct perf_event_header *record,
+                                           struct hw_error *err),
+                               void *context, struct hw_existing_walk **walk, struct hw_error *err)
+{
+	return hw_existing_begin(wanted, build_id_of, s->loader, emit, context, walk, err);
 }
 
 const char *hw_sessions_event(const struct hw_sessions *s, unsigned bit, struct perf_event_attr *attr)

@@ -120,6 +120,13 @@ int hw_sessions_existing(struct hw_sessions *sessions, bool (*wanted)(void *cont
                                      struct hw_error *err),
                          void *context, struct hw_error *err);
 
+/* The same in steps: see hw_existing_step and hw_existing_end in capture/existing.h. */
+struct hw_existing_walk;
+int hw_sessions_existing_begin(struct hw_sessions *sessions, bool (*wanted)(void *context, pid_t pid),
+                               int (*emit)(void *context, const struct perf_event_header *record,
+                                           struct hw_error *err),
+                               void *context, struct hw_existing_walk **walk, struct hw_error *err);
+
 struct hw_sessions_status {
 	struct hw_counters counters;               /* summed over CPUs, of all sessions since the start */
 	uint64_t tables, table_rows, table_bytes;  /* loaded now */

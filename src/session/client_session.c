@@ -194,91 +194,11 @@ int hw_client_begin(struct hw_client *client, const struct hw_wish *wish, struct
 	return welcome(client, err);
 }
 
-static bool everybody(void *context, pid_t pid)
-{
-	(void)context;
-	(void)pid;
-	return true;
-}
-
-static bool asked_for(void *context, pid_t pid)
-{
-	const struct hw_client *client = context;
-
-	return client->filter != HW_WISH_PROCESSES ||
-	       hw_sessions_has_process(client->server->sessions, client->bit, pid);
-}
-
-static int put_existing(void *context, const struct perf_event_header *record, struct hw_error *err)
-{
-	(void)err;
-	hw_client_put(context, record);
-	return 0;
-}
-
-static void give_nobody(void *context, uint64_t sessions, const struct perf_event_header *record)
-{
-	(void)context;
-	(void)sessions;
-	(void)record;
-}
-
-/* What is there before the first of those who are held back; and for each of these the kernel's own map. */
-struct existing_images {
-	struct hw_client *client;
-	bool fill;
-};
-
-static int take_existing(void *context, const struct perf_event_header *record, struct hw_error *err)
-{
-	struct existing_images *existing = context;
-	const uint32_t *pid = (const uint32_t *)(record + 1);
-
-	(void)err;
-	if (record->type == PERF_RECORD_KSYMBOL ||
-	    (record->type == PERF_RECORD_MMAP2 && *pid == (uint32_t)-1)) {
-		if (existing->client->kernel_shown)
-			hw_client_put(existing->client, record);
-	} else if (existing->fill) {
-		hw_images_take(existing->client->server->images, record, give_nobody, NULL);
-	}
-	return 0;
-}
-
-static bool nobody_but_when_filling(void *context, pid_t pid)
-{
-	const struct existing_images *existing = context;
-
-	(void)pid;
-	return existing->fill;
-}
-
-static int start_held(struct hw_client *client, struct hw_error *err)
-{
-	struct hw_server *server = client->server;
-	struct existing_images existing = {.client = client, .fill = !server->images};
-
-	if (existing.fill && hw_images_new(&server->images))
-		return hw_fail(err, -ENOMEM, "out of memory");
-	return hw_sessions_existing(server->sessions, nobody_but_when_filling, take_existing, &existing, err);
-}
-
-int hw_client_start(struct hw_client *client, struct hw_error *err)
-{
-	struct hw_sessions *sessions = client->server->sessions;
-	int r =
-	    client->held
-	        ? start_held(client, err)
-	        : hw_sessions_existing(sessions, client->filter == HW_WISH_PROCESSES ? asked_for : everybody,
-	                               put_existing, client, err);
-
-	return r ? r : hw_sessions_start(sessions, client->bit, err);
-}
-
 void hw_client_end(struct hw_client *client)
 {
 	struct hw_server *server = client->server;
 
+	hw_client_stop_starting(client);
 	for (size_t i = 0; i < client->event_count; i++)
 		hw_registry_remove(server->registry, client->events[i]);
 	if (client->event_count) {

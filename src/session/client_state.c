@@ -13,6 +13,7 @@
 #define MESSAGES_A_ROUND 32    /* of one client: the others shall not wait for it */
 #define HELLO_MS         5000  /* to say what it wants */
 #define READY_MS         60000 /* to start */
+#define STARTING_MS      55000 /* to be told what there is: a client waits for a minute */
 #define OWED_MS          1000  /* after a stop, for callchains that are owed */
 #define LOADER_MS        5000  /* after that, for walks that the loader finishes */
 #define STOPPED_MS       60000 /* to read the rest and go */
@@ -77,8 +78,8 @@ static int obey(struct hw_client *client, const struct hw_message *message, stru
 	if (message->type == HW_MESSAGE_START && client->state == HW_CLIENT_READY) {
 		r = hw_client_start(client, err);
 		if (!r)
-			enter(client, HW_CLIENT_RUNNING);
-		return r ? r : say(client, HW_MESSAGE_STARTED, err);
+			enter(client, HW_CLIENT_STARTING);
+		return r;
 	}
 	if (message->type == HW_MESSAGE_STOP && client->state == HW_CLIENT_RUNNING)
 		return stop(client, err);
@@ -103,6 +104,20 @@ int hw_client_hear(struct hw_client *client, struct hw_error *err)
 	return r;
 }
 
+static int start_more(struct hw_client *client, uint64_t waited, struct hw_error *err)
+{
+	int r = hw_client_start_more(client, err);
+
+	if (r > 0)
+		return waited < STARTING_MS
+		           ? 0
+		           : hw_fail(err, -ETIMEDOUT, "the client does not read what it is told");
+	if (r)
+		return r;
+	enter(client, HW_CLIENT_RUNNING);
+	return say(client, HW_MESSAGE_STARTED, err);
+}
+
 static int too_late(const struct hw_client *client, uint64_t limit_ms, const char *what, struct hw_error *err)
 {
 	if (hw_server_now_ms() - client->since_ms < limit_ms)
@@ -120,6 +135,8 @@ int hw_client_advance(struct hw_client *client, struct hw_error *err)
 		return too_late(client, HELLO_MS, "has said nothing", err);
 	case HW_CLIENT_READY:
 		return too_late(client, READY_MS, "has not started", err);
+	case HW_CLIENT_STARTING:
+		return start_more(client, waited, err);
 	case HW_CLIENT_RUNNING:
 		return 0;
 	case HW_CLIENT_COMING:

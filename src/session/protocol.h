@@ -5,12 +5,12 @@
  *
  *	HELLO (what to record)   WELCOME, with the ring's memfd and an eventfd
  *	ADD_PROCESS (a pid)      none, or ERROR
- *	START                    STARTED; records come into the ring
+ *	START                    STARTED, after what there was before came into the ring; nothing may be
+ *	                         said until then; records follow
  *	STOP                     STOPPED, when what was owed has come, or a second later; the ring is complete
  *
- * A connection is one recording; a program may have several. Closing the socket ends the session at any
- *point. ERROR is the daemon's last word: it closes then. Both sides are on one machine, so integers are the
- *machine's.
+ * A connection is one recording; a program may have several. Closing the socket ends it at any point. ERROR
+ *is the daemon's last word: it closes then. Both sides are on one machine, so integers are the machine's.
  *
  * The ring (shared_ring.h) holds complete perf.data records. The eventfd becomes readable when it fills.
  */

@@ -84,7 +84,7 @@ static int on_record(void *context, uint64_t sessions, const struct perf_event_h
 		held = sessions & server->held;
 		memcpy(&pid, (const char *)record + 16, sizeof(pid));
 		memcpy(&time_ns, (const char *)record + 24, sizeof(time_ns));
-		if (held && server->images)
+		if (held && server->images && !server->filling)
 			hw_images_reveal(server->images, pid, time_ns, held, give, server);
 	}
 	hw_registry_dispatch(server->registry, cpu_of(record), sessions, record, record->size);
@@ -104,8 +104,7 @@ static int on_process(void *context, uint64_t sessions, const struct perf_event_
 		return 0;
 	}
 	give(server, sessions & ~server->held, record);
-	if (server->images)
-		hw_images_take(server->images, record, give, server);
+	hw_server_keep_image(server, record, give);
 	return 0;
 }
 
@@ -260,8 +259,11 @@ static int pause_ms(const struct hw_server *server)
 	struct hw_sessions_status status;
 	int pause = IDLE_MS;
 
+	if (server->hurry)
+		return 0;
 	array_for_each (&server->clients, client) {
-		if ((*client)->state == HW_CLIENT_COMING || (*client)->state == HW_CLIENT_FINISHING)
+		if ((*client)->state == HW_CLIENT_STARTING || (*client)->state == HW_CLIENT_COMING ||
+		    (*client)->state == HW_CLIENT_FINISHING)
 			return COMING_MS;
 		if ((*client)->event_count)
 			pause = BUSY_MS;
@@ -287,9 +289,10 @@ static int serve_once(struct hw_server *server, struct hw_error *err)
 	r = hw_sessions_poll(server->sessions, 0, err);
 	if (r)
 		return r;
+	server->hurry = false;
 	tell_process_losses(server);
 	advance_all(server);
-	if (server->images && hw_server_now_ms() - server->swept_ms > SWEEP_MS) {
+	if (server->images && !server->filling && hw_server_now_ms() - server->swept_ms > SWEEP_MS) {
 		server->swept_ms = hw_server_now_ms();
 		hw_images_sweep(server->images, server->swept_ms * 1000000);
 	}
@@ -304,10 +307,10 @@ static void tell_status(struct hw_server *server)
 	hw_sessions_status(server->sessions, &now);
 	hw_registry_counts(server->registry, &counts);
 	hw_server_log(server,
-	              "%u sessions, %u kernel events; so far %" PRIu64 " samples, %" PRIu64
-	              " walks at once, %" PRIu64 " on the way home; %" PRIu64 " records given out, %" PRIu64
-	              " for nobody; at %" PRIu64 " ms",
-	              now.sessions, now.kernel_events, (uint64_t)now.counters.samples,
+	              "%u sessions, %u kernel events, %" PRIu64 " tables; so far %" PRIu64
+	              " samples, %" PRIu64 " walks at once, %" PRIu64 " on the way home; %" PRIu64
+	              " records given out, %" PRIu64 " for nobody; at %" PRIu64 " ms",
+	              now.sessions, now.kernel_events, now.tables, (uint64_t)now.counters.samples,
 	              (uint64_t)now.counters.at_once, (uint64_t)now.counters.walks, counts.delivered,
 	              counts.lost_no_event + counts.lost_no_session, hw_server_now_ms());
 }

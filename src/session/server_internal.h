@@ -14,8 +14,9 @@
 #include "session/shared_ring.h"
 
 enum hw_client_state {
-	HW_CLIENT_NEW,   /* has not said what it wants */
-	HW_CLIENT_READY, /* has a session, silent */
+	HW_CLIENT_NEW,      /* has not said what it wants */
+	HW_CLIENT_READY,    /* has a session, silent */
+	HW_CLIENT_STARTING, /* is being told what there is */
 	HW_CLIENT_RUNNING,
 	HW_CLIENT_COMING,    /* stopped; callchains are owed */
 	HW_CLIENT_FINISHING, /* the loader still has walks of before the stop */
@@ -35,8 +36,9 @@ struct hw_client {
 	bool limited; /* only what ptrace would allow is shown */
 	bool held;    /* process events are held back until a sample was seen (images.h) */
 	bool kernel_shown;
-	const struct hw_wish *wish; /* while it begins */
-	uint32_t filter;            /* enum hw_wish_filter */
+	const struct hw_wish *wish;        /* while it begins */
+	struct hw_existing_walk *existing; /* while it starts */
+	uint32_t filter;                   /* enum hw_wish_filter */
 	unsigned bit;
 	unsigned processes; /* asked for by pid */
 	uint64_t since_ms;  /* in this state */
@@ -57,7 +59,10 @@ struct hw_server {
 	struct hw_server_options options;
 	struct hw_sessions *sessions;
 	struct hw_registry *registry;
-	struct hw_images *images; /* while there are sessions that are held back */
+	struct hw_images *images;  /* while there are sessions that are held back */
+	struct hw_client *filling; /* whose start fills the images, until that is done */
+	array_of(char) meanwhile;  /* process events that came since then, for the images */
+	bool hurry;                /* somebody starts: the loop does not pause */
 	int listener, epoll, lock_file;
 	gid_t group;
 	int *cpus; /* online */
@@ -94,10 +99,18 @@ void hw_client_drop(struct hw_client *client, const struct hw_error *err);
 
 /* client_session.c: from a wish to a session */
 int hw_client_begin(struct hw_client *client, const struct hw_wish *wish, struct hw_error *err);
-int hw_client_start(struct hw_client *client, struct hw_error *err);
 void hw_client_end(struct hw_client *client);
 int hw_client_begin_source(void *context, const struct hw_owner *owner, const void *wish,
                            struct hw_error *err);
 void hw_client_end_source(void *context, int number);
+
+/* client_start.c: what was there before, told in steps; then the first sample */
+int hw_client_start(struct hw_client *client, struct hw_error *err);
+/* A few steps more: 1: not done; 0: it samples. */
+int hw_client_start_more(struct hw_client *client, struct hw_error *err);
+void hw_client_stop_starting(struct hw_client *client);
+/* A process event, for the images. */
+void hw_server_keep_image(struct hw_server *server, const struct perf_event_header *record,
+                          hw_image_give give);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 #include "fake_sessions.h"
 
+#include "capture/existing.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -114,21 +116,42 @@ uint64_t hw_sessions_handed(const struct hw_sessions *s, uint64_t *done)
 	return 0;
 }
 
-int hw_sessions_existing(struct hw_sessions *s, bool (*wanted)(void *context, pid_t pid),
-                         int (*emit)(void *context, const struct perf_event_header *record,
-                                     struct hw_error *err),
-                         void *context, struct hw_error *err)
+struct hw_existing_walk {
+	bool (*wanted)(void *context, pid_t pid);
+	int (*emit)(void *context, const struct perf_event_header *record, struct hw_error *err);
+	void *context;
+	uint32_t pid;
+};
+
+int hw_sessions_existing_begin(struct hw_sessions *s, bool (*wanted)(void *context, pid_t pid),
+                               int (*emit)(void *context, const struct perf_event_header *record,
+                                           struct hw_error *err),
+                               void *context, struct hw_existing_walk **walk, struct hw_error *err)
 {
-	uint64_t buffer[64];
+	(void)s;
+	*walk = calloc(1, sizeof(**walk));
+	if (!*walk)
+		return hw_fail(err, -ENOMEM, "out of memory");
+	**walk = (struct hw_existing_walk){.wanted = wanted, .emit = emit, .context = context, .pid = 1};
+	return 0;
+}
+
+int hw_existing_step(struct hw_existing_walk *walk, struct hw_error *err)
+{
 	struct hw_record_id id = {.pid = 1, .tid = 1};
+	uint32_t pid = walk->pid++;
+	uint64_t buffer[64];
 	int r = 0;
 
-	(void)s;
-	for (uint32_t pid = 1; pid < 5 && !r; pid++)
-		if (wanted(context, (pid_t)pid) &&
-		    hw_build_comm(buffer, sizeof(buffer), &id, pid, pid, "name", false) > 0)
-			r = emit(context, (struct perf_event_header *)buffer, err);
-	return r;
+	if (walk->wanted(walk->context, (pid_t)pid) &&
+	    hw_build_comm(buffer, sizeof(buffer), &id, pid, pid, "name", false) > 0)
+		r = walk->emit(walk->context, (struct perf_event_header *)buffer, err);
+	return r ? r : pid < 5;
+}
+
+void hw_existing_end(struct hw_existing_walk *walk)
+{
+	free(walk);
 }
 
 void hw_sessions_status(const struct hw_sessions *s, struct hw_sessions_status *status)
