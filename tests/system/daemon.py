@@ -2,6 +2,7 @@
 """What tests of the daemon share: a daemon of one's own, and its protocol spoken by hand."""
 
 import os
+import re
 import signal
 import socket
 import struct
@@ -15,7 +16,8 @@ MAGIC, VERSION = 0x64777768, 1
 HELLO, ADD_PROCESS, START, STOP = 1, 2, 3, 4
 WELCOME, STARTED, STOPPED, ERROR = 64, 65, 66, 67
 MESSAGE_BYTES = 496
-SAMPLE = 9  # linux/perf_event.h: PERF_RECORD_SAMPLE
+STATUS = re.compile(r"(\d+) sessions, (\d+) kernel events, (\d+) tables; so far")
+LOST, SAMPLE = 2, 9  # linux/perf_event.h: PERF_RECORD_…
 ALL, PROCESSES = 0, 1
 
 
@@ -68,6 +70,45 @@ class Daemon:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
 
+    def children(self):
+        found = []
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            with open(f"/proc/{self.process.pid}/task/{thread}/children", encoding="ascii") as children:
+                found += map(int, children.read().split())
+        return found
+
+    def of_the_kernel(self):
+        """How many programs, links, events and maps of the kernel it has open (of tables, only a mapping is kept)."""
+        counts = dict.fromkeys(("bpf-prog", "bpf_link", "[perf_event]", "bpf-map", "[bpf_iter]"), 0)
+        for descriptor in os.listdir(f"/proc/{self.process.pid}/fd"):
+            try:
+                what = os.readlink(f"/proc/{self.process.pid}/fd/{descriptor}").removeprefix("anon_inode:")
+            except FileNotFoundError:
+                continue
+            if what in counts:
+                counts[what] += 1
+        return counts
+
+    def kernel_ids(self):
+        """Numbers of its BPF maps and programs, as ("map_id", N)."""
+        found = set()
+        for descriptor in os.listdir(f"/proc/{self.process.pid}/fdinfo"):
+            try:
+                with open(f"/proc/{self.process.pid}/fdinfo/{descriptor}", encoding="ascii") as info:
+                    found |= {(line.split(":")[0], int(line.split(":")[1])) for line in info
+                              if line.startswith(("map_id:", "prog_id:"))}
+            except FileNotFoundError:
+                pass
+        return found
+
+    def status(self):
+        """What it says when it is asked."""
+        before = len(STATUS.findall(self.lines()))
+        self.process.send_signal(signal.SIGUSR1)
+        hw.until(lambda: len(STATUS.findall(self.lines())) > before)
+        return {name: int(count) for name, count in
+                zip(("sessions", "kernel_events", "tables"), STATUS.findall(self.lines())[-1])}
+
     def ring_maps(self):
         with open(f"/proc/{self.process.pid}/maps", encoding="ascii", errors="replace") as maps:
             return sum("homeward-ring" in line for line in maps)
@@ -86,6 +127,45 @@ class Daemon:
         options.setdefault("stderr", subprocess.PIPE)
         return subprocess.Popen([hw.HOMEWARD, "record", "--socket", self.path, "-o", output, *arguments], text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options)
+
+
+class Ring:
+    """The client's side of its ring (src/session/shared_ring.h): a page with head and tail, then the bytes."""
+
+    def __init__(self, client):
+        _, descriptors, _, _ = socket.recv_fds(client, 4096, 2)
+        self.file = descriptors[0]
+        os.close(descriptors[1])
+        self.size = os.fstat(self.file).st_size - 4096
+        self.tail = 0
+
+    def read(self):
+        """What came since the last time, as (type, body)."""
+        head, = struct.unpack("=Q", os.pread(self.file, 8, 0))
+        at, end = self.tail % self.size, self.tail % self.size + head - self.tail
+        data = os.pread(self.file, min(end, self.size) - at, 4096 + at)
+        data += os.pread(self.file, max(end - self.size, 0), 4096)
+        self.tail = head
+        os.pwrite(self.file, struct.pack("=Q", head), 128)
+        at, records = 0, []
+        while at + 8 <= len(data):
+            kind, _, size = struct.unpack_from("=IHH", data, at)
+            records.append((kind, data[at + 8:at + size]))
+            at += size
+        return records
+
+
+def sample_pids(path):
+    """The PIDs of all samples of a recording, which may end anywhere."""
+    with open(path, "rb") as file:
+        data = file.read()
+    at, pids = struct.unpack_from("<Q", data, 40)[0] if len(data) >= 48 else len(data), set()
+    while at + 24 <= len(data):
+        kind, _, size = struct.unpack_from("<IHH", data, at)
+        if kind == SAMPLE:
+            pids.add(struct.unpack_from("<I", data, at + 16)[0])
+        at += max(size, 8)
+    return pids
 
 
 def answer(client):

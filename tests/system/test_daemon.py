@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """homeward daemon: many record at once, each sees what it may, and none disturbs another."""
 
+import contextlib
+import json
 import os
 import random
 import shutil
@@ -12,8 +14,8 @@ import subprocess
 import time
 
 import hw
-from daemon import (ADD_PROCESS, HELLO, PROCESSES, SAMPLE, START, STARTED, STOP, Daemon, answer, busy, message, refusal,
-                    stop, wait_samples, wish)
+from daemon import (ADD_PROCESS, HELLO, LOST, PROCESSES, SAMPLE, START, STARTED, STOP, Daemon, Ring, answer, busy, message,
+                    refusal, sample_pids, stop, wait_samples, wish)
 
 OTHER = 12321  # a user of no account
 
@@ -53,38 +55,65 @@ def test_two_clients_get_their_own_rate_and_filter():
         assert hw.stats("a.data")["samples"] > 2 * hw.stats("b.data")["samples"]
 
 
-def ring_records(descriptor):
-    """Records in a client's ring, as (type, body). src/session/shared_ring.h: a page, then the bytes."""
-    head, = struct.unpack("=Q", os.pread(descriptor, 8, 0))
-    data = os.pread(descriptor, head, 4096)
-    at = 0
-    while at + 8 <= len(data):
-        kind, _, size = struct.unpack_from("=IHH", data, at)
-        yield kind, data[at + 8:at + size]
-        at += size
+def begin(daemon, process, **of_wish):
+    """A recording of one process by hand: its socket and ring; it has not been started."""
+    client = daemon.connect()
+    client.send(message(HELLO, wish(kind=PROCESSES, **of_wish)))
+    ring = Ring(client)
+    client.send(message(ADD_PROCESS, pid=process.pid))
+    return client, ring
 
 
 def test_one_program_makes_two_recordings_at_once_and_each_gets_its_own():
     hw.need_recording()
+
+    def sampled(ring):
+        return {struct.unpack_from("=I", body, 8)[0] for kind, body in ring.read() if kind == SAMPLE}
+
     with Daemon() as daemon, hw.Background(busy(30)) as one, hw.Background(busy(30)) as other:
-        rings = {}
-        clients = [daemon.connect() for _ in range(2)]
-        for client, process in zip(clients, (one, other)):
-            client.send(message(HELLO, wish(rate=499, kind=PROCESSES, ring_bytes=8 << 20)))
-            _, descriptors, _, _ = socket.recv_fds(client, 4096, 2)
-            rings[process.pid] = descriptors[0]
-            client.send(message(ADD_PROCESS, pid=process.pid))
+        clients, rings = zip(*(begin(daemon, process, rate=499) for process in (one, other)))
+        for client in clients:
             client.send(message(START))
+        for client in clients:
             assert answer(client)[0] == STARTED
         time.sleep(1)
+        for ring, process in zip(rings, (one, other)):
+            assert sampled(ring) == {process.pid}
         clients[0].close()  # the end of the one is none of the other's business
-        time.sleep(0.5)
-        count = sum(kind == SAMPLE for kind, _ in ring_records(rings[other.pid]))
-        hw.until(lambda: sum(kind == SAMPLE for kind, _ in ring_records(rings[other.pid])) > count, 20)
-        for pid, ring in rings.items():
-            pids = {struct.unpack_from("=I", body, 8)[0] for kind, body in ring_records(ring) if kind == SAMPLE}
-            assert pids == {pid}, (pids, rings)
+        hw.until(lambda: sampled(rings[1]) == {other.pid}, 20)
         clients[1].close()
+
+
+def test_who_starts_is_told_what_there_is_as_fast_as_it_reads_and_stops_nobody():
+    hw.need_recording()
+    script = ("import mmap, time; file = open('/usr/bin/perl', 'rb'); "
+              "maps = [mmap.mmap(file.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)"
+              " for _ in range(1500)]; print(flush=True); time.sleep(600)")
+    with contextlib.ExitStack() as stack:
+        much = stack.enter_context(hw.Background(["/usr/bin/python3", "-c", script], stdout=subprocess.PIPE))
+        much.stdout.readline()  # there are 1500 mappings to tell of
+        process, daemon = stack.enter_context(hw.Background(busy(600))), stack.enter_context(Daemon())
+        witness = daemon.start_record("-q", "-p", str(process.pid), output="witness.data")
+        wait_samples("witness.data", 1000, 60)
+        client, ring = begin(daemon, much, ring_bytes=65536)
+        with client:
+            client.send(message(START))
+            before = os.path.getsize("witness.data")
+            wait_samples("witness.data", before + 10000, 60)  # nobody has read anything of the ring
+            client.setblocking(False)
+            records = []
+
+            def started():
+                records.extend(ring.read())
+                with contextlib.suppress(BlockingIOError):
+                    return answer(client)[0] == STARTED
+                return False
+
+            hw.until(started, 60)
+        told = sum(len(body) + 8 for kind, body in records)
+        assert told > 65536, told
+        assert not any(kind == LOST for kind, _ in records)
+        assert stop(witness)[0] == 0
 
 
 def test_without_a_daemon_and_with_standalone_record_is_on_its_own():
@@ -325,37 +354,91 @@ def test_the_daemon_keeps_few_capabilities_and_its_compiler_none():
         for field in ("CapEff", "CapPrm", "CapBnd"):
             assert int(status(daemon.process.pid, field), 16) & ~kept == 0, field
         assert status(daemon.process.pid, "NoNewPrivs") == "1"
-        with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children", encoding="ascii") as children:
-            compilers = children.read().split()
+        compilers = daemon.children()
         assert compilers
         for pid in compilers:
             assert int(status(pid, "CapEff"), 16) == 0 and int(status(pid, "CapPrm"), 16) == 0
             assert status(pid, "Uid") != "0"
 
 
-def test_clients_killed_at_random_leave_nothing_behind():
+def test_clients_killed_at_random_leave_nothing_behind_and_get_nothing_of_others():
     hw.need_recording()
-    count = int(os.environ.get("HW_KILLED_CLIENTS", "40"))
-    with Daemon() as daemon:
+    count = int(os.environ.get("HW_KILLED_CLIENTS", "24"))
+
+    def recorded(i):
+        return sample_pids(f"{i}.data") if os.path.exists(f"{i}.data") else set()
+
+    with contextlib.ExitStack() as stack:
+        busy_ones = [stack.enter_context(hw.Background(busy(600))) for _ in range(4)]
+        daemon = stack.enter_context(Daemon())
         for _ in range(3):
             daemon.record("-d", "0.2", "-a")
-        time.sleep(1)
-        before, own = daemon.descriptors(), daemon.own_kib()
+        hw.until(lambda: daemon.ring_maps() == 0)
+        before, kernel, own = daemon.descriptors(), daemon.of_the_kernel(), daemon.own_kib()
+        seen = 0
         for _ in range(count // 8):
-            clients = [daemon.start_record("-q", "-a", output=f"{i}.data", stderr=subprocess.DEVNULL)
-                       for i in range(8)]
-            for client in clients:
+            for i in range(8):
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(f"{i}.data")
+            clients = [daemon.start_record("-q", "-F", str(499 + i), *(["-p", str(busy_ones[i].pid)] if i < 4 else ["-a"]),
+                                           output=f"{i}.data", stderr=subprocess.DEVNULL) for i in range(8)]
+            hw.until(lambda: any(map(recorded, range(8))), 60)
+            for client in random.sample(clients, len(clients)):
                 time.sleep(random.uniform(0, 0.1))
                 client.kill()
             for client in clients:
                 client.wait()
+            for i in range(8):
+                assert i >= 4 or recorded(i) <= {busy_ones[i].pid}, (i, recorded(i), busy_ones)
+                seen += bool(recorded(i))
+        assert seen >= count / 8, seen  # at least one of each eight lived long enough to be given something
         hw.until(lambda: daemon.ring_maps() == 0 and daemon.descriptors() <= before, 2)
-        time.sleep(1)
         daemon.record("-d", "0.3", "-a")
-        hw.until(lambda: daemon.descriptors() <= before, 2)
-        daemon.process.send_signal(signal.SIGUSR1)
-        hw.until(lambda: "0 sessions, 0 kernel events" in daemon.lines())
+        hw.until(lambda: daemon.descriptors() <= before and daemon.of_the_kernel() == kernel, 10)
+        status = daemon.status()
+        assert status["sessions"] == status["kernel_events"] == 0, status
         assert daemon.own_kib() < own + 4096, (own, daemon.own_kib())
+        ids = daemon.kernel_ids()
+        daemon.process.terminate()
+        assert daemon.process.wait(60) == 0
+        hw.until(lambda: not ids & ids_of_the_kernel(), 20)
+
+
+def ids_of_the_kernel():
+    """Numbers of all BPF maps and programs that there are."""
+    def ids(what):
+        done = subprocess.run([hw.need_tool("bpftool"), "-j", what, "show"], capture_output=True, check=True, text=True)
+        return {(what + "_id", each["id"]) for each in json.loads(done.stdout)}
+    return ids("map") | ids("prog")
+
+
+def test_a_compiler_that_is_killed_costs_one_table_and_the_daemon_nothing():
+    hw.need_recording()
+
+    def copy_of_perl(name):
+        shutil.copy("/usr/bin/perl", name)
+        return [os.path.abspath(name), "-e", "$e = time + 60; 1 while time < $e"]
+
+    with Daemon("--no-cache") as daemon:
+        client = daemon.start_record("-q", "-a")
+        wait_samples("test.data", 1000)
+        for number in signal.SIGKILL, signal.SIGSEGV:
+            compiler, = daemon.children()
+            os.kill(compiler, signal.SIGSTOP)
+            with hw.Background(copy_of_perl(f"lost-{number:d}")):
+                time.sleep(0.7)  # its table is asked for
+                os.kill(compiler, number)
+                os.kill(compiler, signal.SIGCONT)
+                with hw.Background(copy_of_perl(f"found-{number:d}")):
+                    time.sleep(2)
+            assert daemon.process.poll() is None and compiler not in daemon.children()
+        status, text = stop(client)
+        assert status == 0, text
+    for number in signal.SIGKILL, signal.SIGSEGV:
+        assert hw.folded("test.data", "--comm", f"lost-{number:d}")
+        stacks = hw.folded("test.data", "--comm", f"found-{number:d}")
+        whole = sum(count for stack, count in stacks.items() if "Perl_runops_standard" in stack and "_start" in stack)
+        assert whole > 0.8 * sum(stacks.values()) > 50, (number, whole, sum(stacks.values()))
 
 
 def test_systemd_finds_no_fault_with_the_units_and_passes_its_socket():
