@@ -302,6 +302,25 @@ def test_programs_that_live_shortly_are_complete_from_the_first():
     assert share(account["complete"], account["answered"]) >= 0.97, account
 
 
+def test_a_program_that_is_gone_when_its_file_is_asked_for_is_complete():
+    # The recorder stands still while it runs: only its mapping tells then where the file was.
+    hw.need_recording()
+    shutil.copy(hw.workload("deep"), "deep-copy")
+    script = "while [ ! -e go ]; do sleep 0.05; done; ./deep-copy 20 1 2"
+    with hw.Background(["sh", "-c", script]) as shell, \
+            hw.Background([hw.HOMEWARD, "record", "-F", 99, "-o", "test.data", "-p", shell.pid],
+                          stderr=subprocess.PIPE) as recorder:
+        assert b"sampling" in recorder.stderr.readline()
+        recorder.send_signal(signal.SIGSTOP)
+        with open("go", "w", encoding="ascii"):
+            pass
+        shell.wait(60)
+        recorder.send_signal(signal.SIGCONT)
+        assert recorder.wait(60) == 0
+    account = hw.stats("test.data")
+    assert account["answered"] > 10 and share(account["complete"], account["answered"]) >= 0.95, account
+
+
 def test_other_events_are_sampled_and_their_stacks_complete():
     hw.need_recording()
     for event, command in (("page-faults", [hw.workload("spawn"), 1, 1, "exec"]),
@@ -332,7 +351,6 @@ def test_processes_that_come_and_go_are_answered():
         account = hw.stats("test.data")
         assert share(account["answered"], account["asked"]) >= 0.99, (how, account)
         assert account["lost"] == {"samples": 0, "callchains": 0}, (how, account)
-
 
 
 def test_inside_execve_the_old_image_names_its_own_addresses():
