@@ -2,8 +2,8 @@
 /*
  * spawn [SECONDS [WORKERS [fork|exec|vfork]]]: processes that come and go as fast as they can. "fork"
  * children exit at once, "exec" children exec this program with the argument "child", "vfork" does the same
- * without copying page tables first. The workers end with the process that was started: a storm that outlives its
- * recording slows everything that follows.
+ * without copying page tables first. The workers end with the process that was started: a storm that outlives
+ * its recording slows everything that follows.
  */
 #include <signal.h>
 #include <stdio.h>
