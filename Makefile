@@ -70,7 +70,7 @@ model: setup-model ## check the model of removal against dispatch (Spin)
 stress: setup-stress all ## the registry under sanitizers and with mutants, the daemon with many clients: minutes
 	@tests/session/stress.py
 	@HW_BUILD=$(abspath $(BUILD)) HW_KILLED_CLIENTS=200 tests/system/test_daemon.py \
-		test_clients_killed_at_random_leave_nothing_behind
+		test_clients_killed_at_random_leave_nothing_behind_and_get_nothing_of_others
 	@HW_BUILD=$(abspath $(BUILD)) HW_SAMPLES=10000 tests/system/test_visibility.py
 
 install: all ## install to PREFIX (/usr/local), under DESTDIR if that is set

@@ -5,7 +5,10 @@
     tests/session/stress.py [DISPATCHES]        default 1,000,000 for each sanitizer
 
 First the sources as they are: plain, ThreadSanitizer, AddressSanitizer (with leaks) and valgrind (a tenth
-of the dispatches). Then each mutant: a copy of the sources with one step of the contract taken out. The
+of the dispatches). Not valgrind's helgrind and DRD: they know locks and barriers of pthreads only, not RCU nor plain
+atomics, and report the very accesses that RCU is for. On sources that are right, 2,000 dispatches gave 36,312 reports in 56
+places (helgrind) and 4,354 in 33 (DRD): every dispatch, every add, liburcu itself. ThreadSanitizer, told of the grace
+periods (src/session/rcu.h), does what they would be for. Then each mutant: a copy of the sources with one step of the contract taken out. The
 unit tests and the stress test, under both sanitizers, must fail on it. Exit status 1 if something fails that
 must not, or a mutant lives.
 """

@@ -17,7 +17,8 @@ HELLO, ADD_PROCESS, START, STOP = 1, 2, 3, 4
 WELCOME, STARTED, STOPPED, ERROR = 64, 65, 66, 67
 MESSAGE_BYTES = 496
 STATUS = re.compile(r"(\d+) sessions, (\d+) kernel events, (\d+) tables; so far")
-LOST, SAMPLE = 2, 9  # linux/perf_event.h: PERF_RECORD_…
+LOST, SAMPLE, CALLCHAIN = 2, 9, 22  # linux/perf_event.h: PERF_RECORD_…
+USER_DEFERRED = 2**64 - 640  # in a sample: the cookie follows
 ALL, PROCESSES = 0, 1
 
 

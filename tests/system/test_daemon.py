@@ -14,8 +14,8 @@ import subprocess
 import time
 
 import hw
-from daemon import (ADD_PROCESS, HELLO, LOST, PROCESSES, SAMPLE, START, STARTED, STOP, Daemon, Ring, answer, busy, message,
-                    refusal, sample_pids, stop, wait_samples, wish)
+from daemon import (ADD_PROCESS, CALLCHAIN, HELLO, LOST, PROCESSES, SAMPLE, START, STARTED, STOP, STOPPED, USER_DEFERRED, Daemon,
+                    Ring, answer, busy, message, refusal, sample_pids, stop, wait_samples, wish)
 
 OTHER = 12321  # a user of no account
 
@@ -82,6 +82,48 @@ def test_one_program_makes_two_recordings_at_once_and_each_gets_its_own():
         clients[0].close()  # the end of the one is none of the other's business
         hw.until(lambda: sampled(rings[1]) == {other.pid}, 20)
         clients[1].close()
+
+
+def test_64_clients_record_at_once_each_its_own_and_a_65th_is_told():
+    hw.need_recording()
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(hw.Background(busy(600))) for _ in range(4)]
+        daemon = stack.enter_context(Daemon())
+        clients = [begin(daemon, processes[i % 4], rate=499, ring_bytes=1 << 20) for i in range(64)]
+        assert "more than 64 sessions" in refusal(daemon, message(HELLO, wish()))
+        for client, _ in clients:
+            client.send(message(START))
+        for client, _ in clients:
+            client.settimeout(120)
+            assert answer(client)[0] == STARTED
+        assert daemon.status()["sessions"] == 64
+        records = [[] for _ in clients]
+
+        def everyone_has_some():
+            for mine, (_, ring) in zip(records, clients):
+                mine += ring.read()
+            return all(any(kind == SAMPLE for kind, _ in mine) for mine in records)
+
+        hw.until(everyone_has_some, 120)
+        for client, _ in clients:
+            client.send(message(STOP))
+        for client, _ in clients:
+            assert answer(client)[0] == STOPPED
+        everyone_has_some()
+        for i, mine in enumerate(records):
+            samples = [body for kind, body in mine if kind == SAMPLE]
+            assert {struct.unpack_from("=I", body, 8)[0] for body in samples} == {processes[i % 4].pid}, i
+            # in each ring: who asked for a stack got it
+            asked = {struct.unpack_from("=Q", body, len(body) - 8)[0] for body in samples
+                     if struct.unpack_from("=Q", body, len(body) - 16)[0] == USER_DEFERRED}
+            answered = {struct.unpack_from("=Q", body)[0] for kind, body in mine if kind == CALLCHAIN}
+            assert asked <= answered and asked, (i, len(asked), len(answered))
+            assert not any(kind == LOST for kind, _ in mine)
+        clients[0][0].close()
+        hw.until(lambda: daemon.status()["sessions"] == 63)
+        for client, _ in clients[1:]:
+            client.close()
+        daemon.record("-a", "-d", "0.3")
 
 
 def test_who_starts_is_told_what_there_is_as_fast_as_it_reads_and_stops_nobody():
