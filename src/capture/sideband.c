@@ -15,7 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DATA_PAGES 64 /* of each CPU's ring; a power of two */
+/*
+ * Of each CPU's ring, powers of two. Storms of processes write megabytes a second, and what is lost leaves
+ * stacks without names; but all rings together shall not take more than ALL_PAGES.
+ */
+#define DATA_PAGES_MIN 64
+#define DATA_PAGES_MAX 512
+#define ALL_PAGES      8192
 
 struct band_cpu {
 	int fd;
@@ -27,6 +33,7 @@ struct hw_side_band {
 	uint32_t cpu_count;
 	bool enabled;
 	size_t page_size;
+	size_t data_pages; /* of each CPU */
 	uint64_t lost;
 	uint64_t record[65536 / 8]; /* a record that wraps around is put together here */
 };
@@ -34,7 +41,7 @@ struct hw_side_band {
 static void close_cpu(struct hw_side_band *band, struct band_cpu *cpu)
 {
 	if (cpu->page)
-		munmap(cpu->page, (DATA_PAGES + 1) * band->page_size);
+		munmap(cpu->page, (band->data_pages + 1) * band->page_size);
 	if (cpu->fd >= 0)
 		close(cpu->fd);
 	cpu->page = NULL;
@@ -52,18 +59,33 @@ static int open_cpu(struct hw_side_band *band, uint32_t cpu)
 	hw_event_set_side_band(&attr);
 	attr.ksymbol = 1;
 	attr.watermark = 1;
-	attr.wakeup_watermark = DATA_PAGES * 4096 / 2;
+	attr.wakeup_watermark = (uint32_t)(band->data_pages * band->page_size / 2);
 	each->fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (each->fd < 0)
 		return errno == ENODEV ? 0 : -errno;
-	page =
-	    mmap(NULL, (DATA_PAGES + 1) * band->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, each->fd, 0);
+	page = mmap(NULL, (band->data_pages + 1) * band->page_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+	            each->fd, 0);
 	if (page == MAP_FAILED) {
 		r = -errno;
 		close_cpu(band, each);
 		return r;
 	}
 	each->page = page;
+	return 0;
+}
+
+/* Open all CPUs with rings of data_pages; after an error, none. */
+static int open_cpus(struct hw_side_band *band, struct hw_error *err)
+{
+	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++) {
+		int r = open_cpu(band, cpu);
+
+		if (!r)
+			continue;
+		while (cpu--)
+			close_cpu(band, &band->cpus[cpu]);
+		return hw_fail(err, r, "cannot open the ring of process events of a CPU: %s", strerror(-r));
+	}
 	return 0;
 }
 
@@ -79,12 +101,16 @@ int hw_side_band_open(uint32_t cpu_count, struct hw_side_band **result, struct h
 	band->cpu_count = band->cpus ? cpu_count : 0;
 	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++)
 		band->cpus[cpu].fd = -1;
-	for (uint32_t cpu = 0; cpu < band->cpu_count; cpu++) {
-		r = open_cpu(band, cpu);
-		if (r) {
-			hw_side_band_close(band);
-			return hw_fail(err, r, "cannot open process events of CPU %u: %s", cpu, strerror(-r));
-		}
+	band->data_pages = DATA_PAGES_MAX;
+	while (band->data_pages > DATA_PAGES_MIN && band->data_pages * cpu_count > ALL_PAGES)
+		band->data_pages /= 2;
+	/* without CAP_IPC_LOCK only so much memory can be had */
+	while ((r = open_cpus(band, err)) && (r == -EPERM || r == -ENOMEM) &&
+	       band->data_pages > DATA_PAGES_MIN)
+		band->data_pages /= 2;
+	if (r) {
+		hw_side_band_close(band);
+		return r;
 	}
 	*result = band;
 	return 0;
@@ -114,7 +140,7 @@ int hw_side_band_enable(struct hw_side_band *band, struct hw_error *err)
 static const struct perf_event_header *record_at(struct hw_side_band *band, const char *data, uint64_t tail,
                                                  uint64_t head)
 {
-	size_t size = DATA_PAGES * band->page_size, at = tail & (size - 1), first;
+	size_t size = band->data_pages * band->page_size, at = tail & (size - 1), first;
 	const struct perf_event_header *header = (const void *)(data + at);
 
 	if (header->size < sizeof(*header) || header->size > head - tail)
