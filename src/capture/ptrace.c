@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -22,6 +23,7 @@
 #include "capture/backend.h"
 #include "capture/event.h"
 #include "capture/tracer.h"
+#include "perfdata/records.h"
 
 #define RATE_MAX            200u
 #define STACK_BYTES_DEFAULT (64u << 10)
@@ -167,6 +169,23 @@ static int poll_ptrace(struct hw_capture *opened, int timeout_ms, struct hw_erro
 	return hw_finisher_failure(capture->finisher, err);
 }
 
+/* For the report: what stopping cost the threads. */
+static int tell_cost(struct ptrace_capture *capture)
+{
+	uint64_t buffer[16], stops, stopped_ns;
+	char words[64];
+	int size;
+
+	hw_tracer_cost(capture->tracer, &stops, &stopped_ns);
+	if (!stops)
+		return 0;
+	snprintf(words, sizeof(words), "%.0f us a sample, %.2f s in all",
+	         (double)stopped_ns / 1e3 / (double)stops, (double)stopped_ns / 1e9);
+	size = hw_build_cost(buffer, sizeof(buffer), words);
+	return size < 0 ? size
+	                : hw_finisher_push_record(capture->finisher, (struct perf_event_header *)buffer);
+}
+
 static int stop(struct hw_capture *opened, int grace_ms, struct hw_error *err)
 {
 	struct ptrace_capture *capture = ptrace_of(opened);
@@ -174,6 +193,7 @@ static int stop(struct hw_capture *opened, int grace_ms, struct hw_error *err)
 	(void)grace_ms;
 	hw_tracer_stop(capture->tracer);
 	tell_losses(capture);
+	tell_cost(capture);
 	hw_finisher_drain(capture->finisher);
 	return hw_finisher_failure(capture->finisher, err);
 }

@@ -77,6 +77,7 @@ static void tell_info(struct hw_recording *recording)
 		snprintf(recording->backend, sizeof(recording->backend), "%.*s", (int)strcspn(open + 1, ")"),
 		         open + 1);
 		info->backend = recording->backend;
+		info->cost = hw_reader_cost(recording->reader);
 	}
 	recording->account.ended_cleanly = from->ended_cleanly;
 }

@@ -87,6 +87,7 @@ struct hw_recording_event {
 /* What the recording says about itself: strings are NULL where it does not say. */
 struct hw_recording_info {
 	const char *hostname, *os_release, *arch, *cpu_description, *tool_version, *backend;
+	const char *cost;           /* what sampling cost, in words */
 	const char *const *command; /* argv of the recorder */
 	size_t command_count;
 	uint32_t cpus_online, cpus_available;

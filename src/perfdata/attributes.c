@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EVENT_UPDATE_NAME 2 /* PERF_EVENT_UPDATE__NAME */
-
 int hw_attributes_add(struct hw_attributes *attributes, const void *attr, size_t size)
 {
 	struct hw_reader_event event = {0};
@@ -75,11 +73,12 @@ void hw_attributes_update(struct hw_attributes *attributes, const struct perf_ev
 	memcpy(&what, bytes + 8, 8);
 	memcpy(&id, bytes + 16, 8);
 	event = event_of_id(attributes, id);
-	if (what != EVENT_UPDATE_NAME || event >= attributes->events.count)
-		return;
 	size = strnlen(bytes + 24, record->size - 24u);
-	snprintf(attributes->events.items[event].name, sizeof(attributes->events.items[event].name), "%.*s",
-	         (int)size, bytes + 24);
+	if (what == HW_EVENT_UPDATE_UNIT)
+		snprintf(attributes->cost, sizeof(attributes->cost), "%.*s", (int)size, bytes + 24);
+	else if (what == HW_EVENT_UPDATE_NAME && event < attributes->events.count)
+		snprintf(attributes->events.items[event].name, sizeof(attributes->events.items[event].name),
+		         "%.*s", (int)size, bytes + 24);
 }
 
 static const char *name_of(const struct perf_event_attr *attr)

@@ -19,6 +19,7 @@ struct hw_attributes {
 	array_of(struct hw_reader_event) events;
 	array_of(struct hw_event_id) ids;
 	bool ids_sorted;
+	char cost[64]; /* see hw_reader_cost */
 };
 
 /* size bytes of an attribute; what lies beyond our own header's is left out. 0 or -ENOMEM. */
@@ -26,7 +27,7 @@ int hw_attributes_add(struct hw_attributes *attributes, const void *attr, size_t
 int hw_attributes_add_id(struct hw_attributes *attributes, size_t event, uint64_t id);
 /* PERF_RECORD_HEADER_ATTR; one that makes no sense is left out. */
 int hw_attributes_add_record(struct hw_attributes *attributes, const struct perf_event_header *record);
-/* PERF_RECORD_EVENT_UPDATE: an event's name. */
+/* PERF_RECORD_EVENT_UPDATE: an event's name, or what sampling cost. */
 void hw_attributes_update(struct hw_attributes *attributes, const struct perf_event_header *record);
 /* Give events without a name that of the list, or one by what they count. */
 void hw_attributes_name(struct hw_attributes *attributes, const char *const *names, size_t count);

@@ -108,7 +108,7 @@ enum hw_user_record {
 	PERF_RECORD_AUXTRACE_ERROR = 72,
 	PERF_RECORD_THREAD_MAP = 73,
 	PERF_RECORD_CPU_MAP = 74,
-	PERF_RECORD_EVENT_UPDATE = 78,
+	PERF_RECORD_EVENT_UPDATE = 78, /* u64 what, u64 event id, then for these a text: */
 	PERF_RECORD_TIME_CONV = 79,
 	PERF_RECORD_HEADER_FEATURE = 80,
 	PERF_RECORD_COMPRESSED = 81,
@@ -117,6 +117,10 @@ enum hw_user_record {
 	PERF_RECORD_BPF_METADATA = 84,
 	PERF_RECORD_USER_TYPE_END,
 };
+
+/* What a PERF_RECORD_EVENT_UPDATE tells (perf_event_update.h of perf). */
+#define HW_EVENT_UPDATE_UNIT 0 /* in our recordings, without an id: what sampling itself cost, in words */
+#define HW_EVENT_UPDATE_NAME 2
 
 /* perf's own records need not be a multiple of 8 long, those of the kernel are. */
 static inline bool hw_record_is_possible(const struct perf_event_header *header)

@@ -458,6 +458,11 @@ const struct hw_reader_info *hw_reader_info(const struct hw_reader *reader)
 	return &reader->features.info;
 }
 
+const char *hw_reader_cost(const struct hw_reader *reader)
+{
+	return reader->attributes.cost;
+}
+
 uint8_t hw_reader_build_id(struct hw_reader *reader, const char *path, uint8_t id[20])
 {
 	return hw_features_build_id(&reader->features, path, id);

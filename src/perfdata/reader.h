@@ -54,6 +54,8 @@ int hw_reader_again(const struct hw_reader *reader, uint64_t offset, void *buffe
 /* Of a pipe, these are as far as was read; pointers are valid until the next hw_reader_next. */
 const struct hw_reader_event *hw_reader_events(struct hw_reader *reader, size_t *count);
 const struct hw_reader_info *hw_reader_info(const struct hw_reader *reader);
+/* What a recorder of ours says that sampling cost, in words; "": nothing. */
+const char *hw_reader_cost(const struct hw_reader *reader);
 /* The build ID that the recording's table has for a path: its size, 0 where it has none. */
 uint8_t hw_reader_build_id(struct hw_reader *reader, const char *path, uint8_t id[20]);
 

@@ -159,6 +159,16 @@ int hw_build_ksymbol(void *buffer, size_t size, const struct hw_record_id *id, u
 	return builder_end(&b, PERF_RECORD_KSYMBOL, 0);
 }
 
+int hw_build_cost(void *buffer, size_t size, const char *cost)
+{
+	struct builder b = builder_begin(buffer, size);
+
+	put(&b, HW_EVENT_UPDATE_UNIT);
+	put(&b, 0);
+	put_string(&b, cost);
+	return builder_end(&b, PERF_RECORD_EVENT_UPDATE, 0);
+}
+
 int hw_build_comm(void *buffer, size_t size, const struct hw_record_id *id, uint32_t pid, uint32_t tid,
                   const char *name, bool exec)
 {

@@ -60,6 +60,10 @@ int hw_build_mmap(void *buffer, size_t size, const struct hw_record_mmap *mmap);
 int hw_build_ksymbol(void *buffer, size_t size, const struct hw_record_id *id, uint64_t start,
                      uint32_t length, const char *name);
 
+/* PERF_RECORD_EVENT_UPDATE: what sampling cost, in words; perf takes it for the unit that the event counts
+ * in. */
+int hw_build_cost(void *buffer, size_t size, const char *cost);
+
 /* PERF_RECORD_COMM: thread tid of pid is called name; exec: because of an execve. */
 int hw_build_comm(void *buffer, size_t size, const struct hw_record_id *id, uint32_t pid, uint32_t tid,
                   const char *name, bool exec);

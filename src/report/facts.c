@@ -71,10 +71,13 @@ static void tell_command(struct hw_fact *fact, const struct hw_recording_info *i
 /* What the source of the samples cannot see, where that is much. */
 static void tell_limits(struct hw_fact *fact, const struct hw_recording_info *info)
 {
+	bool has_cost = info->cost && *info->cost;
+
 	fact->label = "sees";
 	if (info->backend && !strcmp(info->backend, "ptrace"))
-		join(fact, DOT,
-		     "only the command's own processes, and user mode only; each sample stopped its thread");
+		join(fact, DOT, "only the command's own processes, in user mode; %s%.64s",
+		     has_cost ? "stopping cost " : "each sample stopped its thread",
+		     has_cost ? info->cost : "");
 	else if (info->backend && !strcmp(info->backend, "native"))
 		join(fact, DOT, "user stacks by frame pointers only");
 }

@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 
@@ -103,6 +104,9 @@ def test_where_perf_event_open_is_forbidden_ptrace_is_taken():
     check_deep("out/test.data", "ptrace")
     assert "with the ptrace backend (not bpf: " in done.stderr and "dump: " in done.stderr, done.stderr
     assert "only the command's own processes" in hw.run("report", "-i", "out/test.data").stdout
+    told = re.search(r"for (\d+) us on average, (\d+\.\d\d) s in all", done.stderr)
+    cost = f"stopping cost {told.group(1)} us a sample, {told.group(2)} s in all"
+    assert cost in hw.run("report", "-i", "out/test.data").stdout, (cost, done.stderr)
     assert "only the command's own processes" in done.stderr and "stopped its thread" in done.stderr, done.stderr
 
 
