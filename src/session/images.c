@@ -10,6 +10,7 @@
 
 #define IMAGE_BYTES_MAX ((size_t)512 << 10) /* of one image: some 4,000 mappings */
 #define ALL_BYTES_MAX   ((uint64_t)128 << 20)
+#define IMAGES_KEPT     4             /* of one process: a shell's child is one by fork, one or two by exec */
 #define KEPT_NS         3000000000ull /* after its exit: longer than a sample can be on its way */
 
 struct image {
@@ -20,8 +21,8 @@ struct image {
 
 struct process {
 	uint32_t pid;
-	struct image now, before;
-	uint64_t exited_ns; /* 0: it lives */
+	struct image images[IMAGES_KEPT]; /* the newest first */
+	uint64_t exited_ns;               /* 0: it lives */
 	UT_hash_handle hh;
 };
 
@@ -46,8 +47,8 @@ static void clear(struct hw_images *images, struct image *image)
 static void forget_process(struct hw_images *images, struct process *process)
 {
 	HASH_DEL(images->processes, process);
-	clear(images, &process->now);
-	clear(images, &process->before);
+	for (int i = 0; i < IMAGES_KEPT; i++)
+		clear(images, &process->images[i]);
 	free(process);
 }
 
@@ -80,11 +81,20 @@ static struct process *find(struct hw_images *images, uint32_t pid, bool make)
 /* A new image; what was is the one before. */
 static void begin_image(struct hw_images *images, struct process *process, uint64_t time_ns)
 {
-	clear(images, &process->before);
-	process->before = process->now;
-	memset(&process->now, 0, sizeof(process->now));
-	process->now.begin_ns = time_ns;
+	clear(images, &process->images[IMAGES_KEPT - 1]);
+	memmove(&process->images[1], &process->images[0], (IMAGES_KEPT - 1) * sizeof(process->images[0]));
+	memset(&process->images[0], 0, sizeof(process->images[0]));
+	process->images[0].begin_ns = time_ns;
 	process->exited_ns = 0;
+}
+
+/* The image that the process had then; NULL: it is not kept any more. */
+static struct image *image_at(struct process *process, uint64_t time_ns)
+{
+	for (int i = 0; i < IMAGES_KEPT; i++)
+		if (time_ns >= process->images[i].begin_ns)
+			return &process->images[i];
+	return NULL;
 }
 
 static void keep(struct hw_images *images, struct image *image, const struct perf_event_header *record)
@@ -140,9 +150,9 @@ static void copy_image(struct hw_images *images, const struct image *from, struc
 		    (record->type != PERF_RECORD_COMM || words[2] != words[3]))
 			continue; /* threads are not inherited */
 		words[2] = words[3] = child->pid;
-		memcpy((char *)buffer + record->size - 16, &child->now.begin_ns,
+		memcpy((char *)buffer + record->size - 16, &child->images[0].begin_ns,
 		       8); /* sample_id: time, cpu */
-		keep(images, &child->now, record);
+		keep(images, &child->images[0], record);
 	}
 }
 
@@ -153,16 +163,16 @@ static void take_fork(struct hw_images *images, const struct perf_event_header *
 	struct process *parent = find(images, words[1], false), *child;
 
 	if (words[0] == words[1]) { /* a thread */
-		if (parent && parent->now.known)
-			give(context, parent->now.known, record);
+		if (parent && parent->images[0].known)
+			give(context, parent->images[0].known, record);
 		return;
 	}
 	child = find(images, words[0], true);
 	if (!child)
 		return;
 	begin_image(images, child, time_ns);
-	if (parent)
-		copy_image(images, time_ns < parent->now.begin_ns ? &parent->before : &parent->now, child);
+	if (parent && image_at(parent, time_ns))
+		copy_image(images, image_at(parent, time_ns), child);
 }
 
 void hw_images_take(struct hw_images *images, const struct perf_event_header *record, hw_image_give give,
@@ -189,13 +199,13 @@ void hw_images_take(struct hw_images *images, const struct perf_event_header *re
 		if (record->misc & PERF_RECORD_MISC_COMM_EXEC)
 			begin_image(images, process, time_ns);
 		else
-			forget_name(images, &process->now, words[1]);
-		keep(images, &process->now, record);
+			forget_name(images, &process->images[0], words[1]);
+		keep(images, &process->images[0], record);
 	} else {
-		keep(images, &process->now, record);
+		keep(images, &process->images[0], record);
 	}
-	if (process->now.known)
-		give(context, process->now.known, record);
+	if (process->images[0].known)
+		give(context, process->images[0].known, record);
 }
 
 void hw_images_reveal(struct hw_images *images, uint32_t pid, uint64_t time_ns, uint64_t sessions,
@@ -208,9 +218,9 @@ void hw_images_reveal(struct hw_images *images, uint32_t pid, uint64_t time_ns, 
 
 	if (!process)
 		return;
-	image = time_ns >= process->now.begin_ns ? &process->now : &process->before;
-	sessions &= ~image->known;
-	if (!sessions || time_ns < image->begin_ns)
+	image = image_at(process, time_ns);
+	sessions &= image ? ~image->known : 0;
+	if (!sessions)
 		return;
 	image->known |= sessions;
 	for (size_t at = 0; at < image->records.count; at += size) {
@@ -225,8 +235,8 @@ void hw_images_forget(struct hw_images *images, uint64_t sessions)
 	struct process *process, *next;
 
 	HASH_ITER (hh, images->processes, process, next) {
-		process->now.known &= ~sessions;
-		process->before.known &= ~sessions;
+		for (int i = 0; i < IMAGES_KEPT; i++)
+			process->images[i].known &= ~sessions;
 	}
 }
 

@@ -4,7 +4,7 @@
  * events (command names, mapped files). So these are kept by process image, and a session gets those of an
  * image with the first sample that it gets of it: a sample is the kernel's word that it may.
  *
- * An image begins at fork or exec. The one before is kept too: samples of it may still be on their way.
+ * An image begins at fork or exec. The few before are kept too: samples of them may still be on their way.
  * A sample is matched by time, so a process that took over a PID never answers for the one before.
  */
 #ifndef HW_SESSION_IMAGES_H

@@ -135,6 +135,27 @@ static void a_late_sample_of_the_image_before_gets_that_one(void **state)
 	assert_string_equal(world->given[0], "5:old ");
 }
 
+static void late_samples_of_a_chain_of_execs_get_each_its_own(void **state)
+{
+	struct world *world = *state;
+
+	comm(world, 5, 5, "one", true, 10);
+	comm(world, 5, 5, "two", true, 20);
+	comm(world, 5, 5, "three", true, 30);
+	comm(world, 5, 5, "four", true, 40);
+	sample(world, 5, 15, ME);
+	assert_string_equal(world->given[0], "5:one ");
+	sample(world, 5, 25, ME);
+	sample(world, 5, 45, ME);
+	sample(world, 5, 16, ME);
+	assert_string_equal(world->given[0], "5:one 5:two 5:four ");
+	comm(world, 5, 5, "five", true, 50);
+	comm(world, 5, 5, "six", true, 60);
+	sample(world, 5, 35, 2); /* still kept */
+	sample(world, 5, 25, 2); /* not any more */
+	assert_string_equal(world->given[1], "5:three ");
+}
+
 static void a_reused_pid_does_not_answer_for_the_one_before(void **state)
 {
 	struct world *world = *state;
@@ -221,6 +242,7 @@ int main(void)
 	    TEST(nothing_is_told_before_a_sample_and_all_with_it_once),
 	    TEST(an_exec_hides_the_process_again),
 	    TEST(a_late_sample_of_the_image_before_gets_that_one),
+	    TEST(late_samples_of_a_chain_of_execs_get_each_its_own),
 	    TEST(a_reused_pid_does_not_answer_for_the_one_before),
 	    TEST(a_child_has_its_parents_image_as_its_own),
 	    TEST(the_newest_name_of_a_thread_is_kept),
