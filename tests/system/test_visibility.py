@@ -16,7 +16,8 @@ import time
 import hw
 from daemon import Daemon, wait_samples
 
-ALICE, BOB = 12321, 12322
+ALICE = 300000 + 2 * os.getpid()  # users of no account, whom no other test that runs beside this one is
+BOB = ALICE + 1
 SAMPLES = int(os.environ.get("HW_SAMPLES", "150"))
 SAMPLE_BYTES = 220  # of a sample and its callchain here, at least
 BURN = "$e = time + 600; 1 while time < $e"
