@@ -115,7 +115,7 @@ static int prepare(struct hw_tables *tables, const struct hw_file_key *key, cons
 {
 	uint64_t bytes = (uint64_t)table->block_count * sizeof(struct hw_block);
 	struct hw_loaded *loaded;
-	int r = 0;
+	int r = bytes > tables->bytes_max ? -ENOSPC : 0; /* however many others went */
 
 	while (tables->bytes + bytes > tables->bytes_max && !r)
 		r = evict(tables);
