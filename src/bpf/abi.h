@@ -45,12 +45,21 @@ struct hw_ring_prefix {
 #define HW_EVENT_PERIOD_VARIES                                                                               \
 	HW_EVENTS_MAX /* beside the index in its BPF cookie: samples say their period */
 
+/* Code of the kernel; size 0: none. */
+struct hw_code_range {
+	hw_u64 start, size; /* bytes */
+};
+#define HW_SIGNAL_CODE_MAX 16
+
 /* Who samples what: written by user space through a mapping. A mask has a bit for each session. */
 struct hw_session_masks {
 	hw_u64 active;  /* sessions that sample, by whatever event */
 	hw_u64 limited; /* sessions whose viewer may see only what the map viewers allows */
 	hw_u64 by_process, by_uid, by_cgroup; /* sessions with that filter; in none of them: all tasks */
 	hw_u64 events[HW_EVENTS_MAX]; /* by the index in the event's cookie: sessions that get its samples */
+	/* Where the kernel changes a task's user registers, one by one; the first is empty if it is not
+	 * known. */
+	struct hw_code_range signal_code[HW_SIGNAL_CODE_MAX];
 };
 
 /* A process in the map targets. One that is gone stays, so that its last records can be told apart. */

@@ -3,14 +3,16 @@
  * The kernel side of homeward: the programs.
  *
  * on_sample runs at every hit of a per-CPU perf event. It emits the sample and, where the task has a user
- * part, a cookie: either of a walk made at once (a hit in user mode whose code and stack are at hand), or of
- * a request that the task answers on its way home (slot.bpf.h). The hooks on exit and exec answer for tasks
- * that will not come home; the hook on fork lets children of processes asked for be profiled too.
+ * part, a cookie: either of a walk made at once (a hit whose code and stack are at hand, in user mode, or in
+ * kernel mode as kernel_hit.bpf.h says), or of a request that the task answers on its way home (slot.bpf.h).
+ * The hooks on exit and exec answer for tasks that will not come home; the hook on fork lets children of
+ * processes asked for be profiled too.
  */
 #include "bpf/kernel_types.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "bpf/kernel_hit.bpf.h"
 #include "bpf/slot.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -81,10 +83,29 @@ _Static_assert(__builtin_offsetof(struct hw_scratch, sample) + (HW_SAMPLE_WORDS 
                "a sample ends where its callchain begins");
 
 /*
- * A hit in user mode: walk here and now, if nothing has to be waited for, and emit sample and callchain as
- * one. 0, or -1: nothing was emitted.
+ * Walk here and now, if nothing has to be waited for: HW_FRAME_DONE + reason, or less if not. From kernel
+ * mode, what could not be read may be what is being faulted in: only a whole walk counts.
  */
-static __always_inline int walk_at_once(const struct hit *hit)
+static __always_inline int walk_now(struct hw_scratch *s, struct task_struct *task, int user_mode)
+{
+	int r;
+
+	walk_begin(s, task);
+	s->at_once = 1;
+	r = walk_run(s);
+	if (!user_mode && r != HW_FRAME_DONE + HW_END_COMPLETE && r != HW_FRAME_DONE + HW_END_TRUNCATED)
+		r = 0;
+	if (r < HW_FRAME_DONE) {
+		COUNT(not_at_once, 1);
+		return r;
+	}
+	COUNT(at_once, 1);
+	COUNT(frames, s->walk.depth);
+	return r;
+}
+
+/* A hit in user mode: walk at once, emit sample and callchain as one. 0, or -1: nothing was emitted. */
+static __always_inline int sample_and_walk(const struct hit *hit)
 {
 	hw_u64 cookie, callchain_bytes, sample_bytes;
 	struct hw_scratch *s;
@@ -96,13 +117,9 @@ static __always_inline int walk_at_once(const struct hit *hit)
 	if (!s)
 		return -1;
 	TAKE_REGISTERS(&s->walk, &hit->ctx->regs);
-	walk_begin(s, hit->task);
-	s->at_once = 1;
-	r = walk_run(s);
-	if (r < HW_FRAME_DONE) {
-		COUNT(not_at_once, 1);
+	r = walk_now(s, hit->task, 1);
+	if (r < HW_FRAME_DONE)
 		return -1;
-	}
 	cookie = new_cookie(0);
 	callchain_bytes = build_callchain(s, cookie, (hw_u32)(r - HW_FRAME_DONE));
 	sample_bytes = (HW_SAMPLE_WORDS + 3) * 8 - hit->skip;
@@ -116,9 +133,33 @@ static __always_inline int walk_at_once(const struct hit *hit)
 	sample_to_ring(hit, s->sample, sample_bytes + callchain_bytes);
 	if (config.truth)
 		keep_truth(s, hit->task, (hw_u32)(r - HW_FRAME_DONE));
-	COUNT(at_once, 1);
-	COUNT(frames, s->walk.depth);
 	return 0;
+}
+
+/* A hit in kernel mode, with nr words of callchain in the sample's scratch: a cookie, or 0: to be deferred.
+ */
+static __always_inline hw_u64 walk_from_kernel(const struct hit *hit, hw_u32 nr)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(hit->task);
+	hw_u64 cookie, orig_ax = regs->orig_ax;
+	struct hw_scratch *s;
+	hw_u32 zero = 0;
+	int r;
+
+	s = bpf_map_lookup_elem(&interrupt_scratch, &zero);
+	if (!s || !registers_are_whole(hit->ctx, orig_ax, nr))
+		return 0;
+	TAKE_REGISTERS(&s->walk, regs);
+	if (!stay_seems_short(hit->task, hash_registers(&s->walk, orig_ax)))
+		return 0;
+	r = walk_now(s, hit->task, 0);
+	if (r < HW_FRAME_DONE)
+		return 0;
+	cookie = new_cookie(0);
+	emit_callchain(s, cookie, hit->sessions, (hw_u32)(r - HW_FRAME_DONE), HW_RING_INTERRUPT);
+	if (config.truth)
+		keep_truth(s, hit->task, (hw_u32)(r - HW_FRAME_DONE));
+	return cookie;
 }
 
 static __always_inline hw_u32 put_kernel_frames(struct bpf_perf_event_data *ctx,
@@ -156,7 +197,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	hit.skip = (~event / HW_EVENT_PERIOD_VARIES & 1) * 8;
 	if (!(hit.task->flags & PF_KTHREAD)) {
 		refusal = refusal_of(hit.task, (struct pt_regs *)bpf_task_pt_regs(hit.task));
-		if (!refusal && user_mode && !config.deferred_only && !walk_at_once(&hit))
+		if (!refusal && user_mode && !config.deferred_only && !sample_and_walk(&hit))
 			return 0;
 	}
 	record = bpf_map_lookup_elem(&sample_scratch, &zero);
@@ -164,7 +205,9 @@ int on_sample(struct bpf_perf_event_data *ctx)
 		return 0;
 	if (!user_mode)
 		nr = put_kernel_frames(ctx, record);
-	if (!refusal && !(hit.task->flags & PF_KTHREAD))
+	if (!refusal && !user_mode && !config.deferred_only && !(hit.task->flags & PF_KTHREAD))
+		cookie = walk_from_kernel(&hit, nr);
+	if (!refusal && !cookie && !(hit.task->flags & PF_KTHREAD))
 		cookie = request(hit.task, hit.sessions, &refusal);
 	if (nr > HW_KERNEL_FRAMES_MAX + 1)
 		nr = HW_KERNEL_FRAMES_MAX + 1;

@@ -243,6 +243,20 @@ struct {
 	__type(value, struct hw_vma_entry);
 } vma_cache SEC(".maps");
 
+/* Direct-mapped, by tid: the task's stay in the kernel that a sample hit last (kernel_hit.bpf.h). */
+#define HW_STAYS 8192 /* a power of two */
+struct hw_stay {
+	hw_u64 task, start; /* struct task_struct *, as a number; start_boottime */
+	hw_u64 registers;   /* a hash of what the task came with */
+	hw_u64 is_long;     /* several samples hit it, or so it seems */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HW_STAYS);
+	__type(key, hw_u32);
+	__type(value, struct hw_stay);
+} stays SEC(".maps");
+
 static __always_inline struct hw_counters *counter(void)
 {
 	hw_u32 cpu = bpf_get_smp_processor_id();

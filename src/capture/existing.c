@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/array.h"
+#include "capture/kernel_code.h"
 #include "perfdata/records.h"
 #include "symbol/kernel.h"
 
@@ -158,6 +159,8 @@ struct hw_existing_walk {
 	enum phase phase;
 	FILE *kallsyms; /* NULL: there is none, or it has been read */
 	struct kernel_symbols symbols;
+	struct hw_kernel_code code;
+	struct hw_session_masks *masks; /* to publish code to; may be NULL */
 	size_t bpf_told;
 	DIR *proc, *tasks;
 	uint32_t pid; /* whose threads and maps are told */
@@ -198,6 +201,11 @@ int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), hw_build_id_of b
 	return 0;
 }
 
+void hw_existing_publish(struct hw_existing_walk *walk, struct hw_session_masks *masks)
+{
+	walk->masks = masks;
+}
+
 void hw_existing_end(struct hw_existing_walk *walk)
 {
 	if (!walk)
@@ -222,10 +230,14 @@ static int read_kernel(struct hw_existing_walk *walk)
 	for (int i = 0; walk->kallsyms && i < LINES_AT_ONCE; i++) {
 		if (fgets(line, sizeof(line), walk->kallsyms)) {
 			take_symbol(&walk->symbols, line);
+			if (walk->masks)
+				hw_kernel_code_take(&walk->code, line);
 			continue;
 		}
 		fclose(walk->kallsyms);
 		walk->kallsyms = NULL;
+		if (walk->masks)
+			hw_kernel_code_publish(&walk->code, walk->masks);
 	}
 	if (!walk->kallsyms)
 		walk->phase = TELL_KERNEL;

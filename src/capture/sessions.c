@@ -385,7 +385,15 @@ int hw_sessions_existing(struct hw_sessions *s, bool (*wanted)(void *context, pi
                                      struct hw_error *err),
                          void *context, struct hw_error *err)
 {
-	return hw_existing(wanted, build_id_of, s->loader, emit, context, err);
+	struct hw_existing_walk *walk;
+	int r = hw_sessions_existing_begin(s, wanted, emit, context, &walk, err);
+
+	if (r)
+		return r;
+	while ((r = hw_existing_step(walk, err)) > 0)
+		;
+	hw_existing_end(walk);
+	return r;
 }
 
 int hw_sessions_existing_begin(struct hw_sessions *s, bool (*wanted)(void *context, pid_t pid),
@@ -393,7 +401,11 @@ int hw_sessions_existing_begin(struct hw_sessions *s, bool (*wanted)(void *conte
                                            struct hw_error *err),
                                void *context, struct hw_existing_walk **walk, struct hw_error *err)
 {
-	return hw_existing_begin(wanted, build_id_of, s->loader, emit, context, walk, err);
+	int r = hw_existing_begin(wanted, build_id_of, s->loader, emit, context, walk, err);
+
+	if (!r && !s->side.masks->signal_code[0].size)
+		hw_existing_publish(*walk, s->side.masks);
+	return r;
 }
 
 const char *hw_sessions_event(const struct hw_sessions *s, unsigned bit, struct perf_event_attr *attr)

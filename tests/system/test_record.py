@@ -202,9 +202,21 @@ def test_a_period_gives_as_many_samples():
 
 def test_long_stays_in_the_kernel_share_walks():
     hw.need_recording()
-    hw.record("-q", "-F", 4999, "--walk", "deferred", "--", hw.workload("longread"), 3)
+    for walk in "auto", "deferred":
+        hw.record("-q", "-F", 4999, "--walk", walk, "--", hw.workload("longread"), 3)
+        account = hw.stats("test.data")
+        assert account["answered"] > 5 * account["callchains"], (walk, account)
+
+
+def test_short_stays_in_the_kernel_are_walked_at_once():
+    hw.need_recording()
+    hw.record("-q", "-F", 4999, "--", hw.workload("work"), "kernel", 200000)
     account = hw.stats("test.data")
-    assert account["answered"] > 5 * account["callchains"], account
+    whole = account["complete"] + account["ended"].get("exec", 0)
+    assert share(whole, account["answered"]) >= 0.99, account
+    cookies = [cookie for in_user_mode, cookie in samples_of("test.data") if not in_user_mode and cookie]
+    at_once = sum(not cookie >> 32 & 1 for cookie in cookies)
+    assert len(cookies) > 100 and share(at_once, len(cookies)) > 0.4, (at_once, len(cookies))
 
 
 def test_signal_frames_on_an_alternate_stack_are_crossed():
@@ -267,7 +279,8 @@ def test_a_process_just_forked_is_walked_at_once():
         process.send_signal(signal.SIGSTOP)
         hw.record("-q", "-F", 4999, "--", hw.workload("work"), "processes", 400)
     account = hw.stats("test.data")
-    assert share(account["complete"], account["answered"]) >= 0.99, account
+    whole = account["complete"] + account["ended"].get("exec", 0)
+    assert share(whole, account["answered"]) >= 0.99, account
     cookies = [cookie for in_user_mode, cookie in samples_of("test.data") if in_user_mode and cookie]
     at_once = sum(not cookie >> 32 & 1 for cookie in cookies)
     assert len(cookies) > 100 and share(at_once, len(cookies)) > 0.8, (at_once, len(cookies))
