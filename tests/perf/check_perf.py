@@ -14,8 +14,10 @@ import collections
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(SOURCE, os.environ.get("BUILD", "build"))
@@ -69,11 +71,19 @@ def count(found):
     return sum(map(len, found.values()))
 
 
-def compare(path, wanted):
+def to_return_addresses(stack):
+    """Of a user stack that it walked itself, perf prints the byte before each return address."""
+    first = next((at for at, ip in enumerate(stack) if at and int(ip, 16) < 1 << 47), len(stack)) + 1
+    return (*stack[:first], *(f"{int(ip, 16) + 1:x}" for ip in stack[first:]))
+
+
+def compare(path, wanted, *options, walked_by_perf=False):
     in_tree = os.path.join("/", os.path.relpath(path, TREE))
     done = perf("script", "--max-stack", "1024", "--no-inline", "-F", FIELDS, "-i", in_tree)
     theirs = samples(done.stdout)
-    ours = samples(subprocess.run([HOMEWARD, "script", "-F", FIELDS, "-i", path], capture_output=True, text=True,
+    if walked_by_perf:
+        theirs = {key: [to_return_addresses(stack) for stack in stacks] for key, stacks in theirs.items()}
+    ours = samples(subprocess.run([HOMEWARD, "script", "-F", FIELDS, *options, "-i", path], capture_output=True, text=True,
                                   check=True).stdout)
     different = [key for key in ours if ours[key] != theirs.get(key)]
     print(f"{os.path.basename(path)}: {count(ours)} samples here, {count(theirs)} in perf, "
@@ -90,6 +100,26 @@ def record(path, seconds, *options):
                     f"{programs} & wait"], check=True, stdout=subprocess.DEVNULL)
 
 
+def record_killed(path, *options):
+    """A recording whose recorder is killed in the middle of it."""
+    with subprocess.Popen([HOMEWARD, "record", "-q", "-F", "4999", "-o", path, *options, "--", f"{WORKLOADS}/deep",
+                           "30", "2", "20"], stdout=subprocess.DEVNULL, start_new_session=True) as recorder:
+        while not (os.path.exists(path) and os.path.getsize(path) > 1 << (16 if "-z" in options else 19)):
+            time.sleep(0.05)
+        recorder.kill()
+        os.killpg(recorder.pid, signal.SIGKILL)
+    return path
+
+
+def record_by_perf(directory, name, *options):
+    """A recording that perf 7.3 made in its tree; its -z writes PERF_RECORD_COMPRESSED2."""
+    program = shutil.copy(os.path.join(WORKLOADS, "deep"), directory)
+    path = os.path.join(directory, name + ".data")
+    inside = [os.path.join("/", os.path.relpath(each, TREE)) for each in (path, program)]
+    perf("record", "-q", "-F", "999", "--sample-cpu", *options, "-o", inside[0], "--", inside[1], "30", "1", "2")
+    return path
+
+
 def main():
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 20000
     install_perf()
@@ -101,6 +131,16 @@ def main():
         path = os.path.join(directory, name + ".data")
         record(path, max(2, wanted // 6000), *options)
         good = compare(path, wanted) and good
+    good = compare(record_killed(os.path.join(directory, "killed.data")), 100) and good
+    # perf cannot decompress without a header that is written at the end: from such a file a merged one is made
+    merged = os.path.join(directory, "killed-z-merged.data")
+    killed = record_killed(os.path.join(directory, "killed-z.data"), "-z")
+    subprocess.run([HOMEWARD, "export", "--to", "perf", "-o", merged, killed], check=True)
+    good = compare(merged, 100) and good
+    for name, options in (("perf-fp-z", ["-g", "-z"]), ("perf-dwarf", ["--call-graph", "dwarf,16384"]),
+                          ("perf-dwarf-z", ["-z", "--call-graph", "dwarf,16384"])):
+        good = compare(record_by_perf(directory, name, *options), 100, "--symfs", TREE,
+                       walked_by_perf="dwarf" in name) and good
     shutil.rmtree(directory)
     return 0 if good else 1
 
