@@ -187,6 +187,7 @@ static void get_status(const struct hw_capture *opened, struct hw_capture_status
 	status->finished = all.finished;
 	status->lost_side_band = all.lost_side_band;
 	status->pending = all.pending;
+	status->due = all.due;
 }
 
 const struct hw_backend hw_backend_bpf = {

@@ -62,7 +62,8 @@ struct hw_capture_status {
 	uint64_t table_failures, misses, finished; /* finished: walks that user space ended */
 	uint64_t lost_side_band;
 	uint64_t
-	    pending; /* walks under way in user space: their records will be older than those delivered */
+	    pending;  /* walks under way in user space: their records will be older than those delivered */
+	uint64_t due; /* samples that were due by the event's own count; 0: not known */
 	uint64_t stops, stopped_ns; /* by a backend that stops threads: how often, for how long in all */
 };
 

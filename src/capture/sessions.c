@@ -439,5 +439,6 @@ void hw_sessions_status(const struct hw_sessions *s, struct hw_sessions_status *
 	status->pending = hw_loader_pushed(s->loader) - hw_loader_handled(s->loader);
 	status->sessions = (unsigned)__builtin_popcountll(s->live);
 	status->ending = (unsigned)__builtin_popcountll(s->ended | s->unread | s->unhandled);
+	status->due = s->events.due_unknown ? 0 : s->events.due;
 	status->kernel_events = hw_shared_events_count(&s->events);
 }

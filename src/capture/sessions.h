@@ -135,6 +135,7 @@ struct hw_sessions_status {
 	uint64_t pending;       /* things handed to the loader that are not done */
 	unsigned sessions;      /* bits in use */
 	unsigned ending;        /* bits of removed sessions that cannot be given out yet */
+	uint64_t due;           /* samples, by the count of events that are over; 0: not known */
 	unsigned kernel_events; /* shared events, of one descriptor per CPU each */
 };
 void hw_sessions_status(const struct hw_sessions *sessions, struct hw_sessions_status *status);

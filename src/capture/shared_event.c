@@ -7,6 +7,8 @@
 
 #include "capture/event.h"
 
+#define PERIOD_LEAST_NS 10000 /* of a clock: linux/kernel/events/core.c, perf_swevent_start_hrtimer() */
+
 static void set_attr(const struct hw_event_kind *kind, const struct hw_session_options *options,
                      struct perf_event_attr *attr)
 {
@@ -181,13 +183,33 @@ int hw_shared_event_start(struct hw_shared_events *events, unsigned index, unsig
 	return 0;
 }
 
+/* A clock samples once in a period, whatever runs; hits that the event excludes are not due. */
+static void count_due(struct hw_shared_events *events, const struct hw_shared_event *event)
+{
+	uint64_t period =
+	    event->attr.sample_period > PERIOD_LEAST_NS ? event->attr.sample_period : PERIOD_LEAST_NS;
+	uint64_t count;
+
+	if (!event->kind.clock || event->attr.exclude_kernel) {
+		events->due_unknown = true;
+		return;
+	}
+	array_for_each (&event->fds, fd) {
+		if (read(*fd, &count, sizeof(count)) == sizeof(count))
+			events->due += count / period;
+		ioctl(*fd, PERF_EVENT_IOC_RESET, 0);
+	}
+}
+
 void hw_shared_event_stop(struct hw_shared_events *events, unsigned index, unsigned bit)
 {
 	struct hw_shared_event *event = &events->events[index];
 
-	if (!__atomic_and_fetch(&events->side->masks->events[index], ~(1ull << bit), __ATOMIC_SEQ_CST))
-		array_for_each (&event->fds, fd)
-			ioctl(*fd, PERF_EVENT_IOC_DISABLE, 0);
+	if (__atomic_and_fetch(&events->side->masks->events[index], ~(1ull << bit), __ATOMIC_SEQ_CST))
+		return;
+	array_for_each (&event->fds, fd)
+		ioctl(*fd, PERF_EVENT_IOC_DISABLE, 0);
+	count_due(events, event);
 }
 
 void hw_shared_event_drop(struct hw_shared_events *events, unsigned index, unsigned bit)

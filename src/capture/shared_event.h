@@ -23,6 +23,13 @@ struct hw_shared_event {
 struct hw_shared_events {
 	struct hw_kernel_side *side;
 	struct hw_shared_event events[HW_EVENTS_MAX];
+	/*
+	 * How many samples were due, by the count of the events that are over. The kernel drops one that
+	 * fires while another BPF program of the kind runs on that CPU, and counts it nowhere. 0: there was
+	 * an event whose count does not tell.
+	 */
+	uint64_t due;
+	bool due_unknown;
 };
 
 /* The event that these options name, or cycles or cpu-clock. */

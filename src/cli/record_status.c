@@ -7,6 +7,9 @@
 
 #include "walk/reason.h"
 
+#define MISSING_LEAST 20
+#define MISSING_SHARE 50 /* one of so many */
+
 void hw_tally_count(struct hw_tally *tally, const struct perf_event_header *record)
 {
 	if (record->type != PERF_RECORD_CALLCHAIN_DEFERRED)
@@ -48,17 +51,49 @@ static void debug(const struct hw_capture_status *s)
 		const char *name;
 		uint64_t value;
 	} counts[] = {
-	    {"requests", c->requests},     {"shared", c->shared},           {"late", c->late},
-	    {"at-once", c->at_once},       {"not-at-once", c->not_at_once}, {"walks", c->walks},
-	    {"frames", c->frames},         {"faults", c->faults},           {"find-busy", c->find_busy},
-	    {"unfinished", c->unfinished}, {"finished", s->finished},       {"misses", s->misses},
-	    {"tables", s->tables},         {"rows", s->table_rows},         {"failures", s->table_failures},
+	    {"requests", c->requests},
+	    {"shared", c->shared},
+	    {"late", c->late},
+	    {"at-once", c->at_once},
+	    {"not-at-once", c->not_at_once},
+	    {"walks", c->walks},
+	    {"frames", c->frames},
+	    {"faults", c->faults},
+	    {"find-busy", c->find_busy},
+	    {"unfinished", c->unfinished},
+	    {"finished", s->finished},
+	    {"misses", s->misses},
+	    {"tables", s->tables},
+	    {"rows", s->table_rows},
+	    {"failures", s->table_failures},
+	    {"due", s->due},
+	    {"idle", c->idle},
+	    {"filtered", c->filtered},
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		fprintf(stderr, "%s%s %llu", i ? " " : "", counts[i].name,
 		        (unsigned long long)counts[i].value);
 	fputc('\n', stderr);
+}
+
+/*
+ * Samples that never came, which nobody else counts. A few are always missing on a busy virtual machine: a
+ * timer that comes late skips what it missed.
+ */
+static void tell_missing(const struct hw_capture_status *status)
+{
+	const struct hw_counters *c = &status->counters;
+	uint64_t came = c->samples + c->idle + c->filtered + c->lost_samples;
+	uint64_t missing = status->due > came ? status->due - came : 0;
+
+	if (missing < MISSING_LEAST || missing * MISSING_SHARE < status->due)
+		return;
+	fprintf(
+	    stderr,
+	    "homeward record: %llu of %llu samples due did not come: interrupts were off, the host had the "
+	    "CPU, or BPF was busy there (another profiler?)\n",
+	    (unsigned long long)missing, (unsigned long long)status->due);
 }
 
 void hw_status_summary(const struct hw_capture_status *status, const struct hw_tally *tally, uint64_t bytes,
@@ -71,6 +106,7 @@ void hw_status_summary(const struct hw_capture_status *status, const struct hw_t
 	if (lost(status))
 		fprintf(stderr, "; LOST %llu records", lost(status));
 	fputc('\n', stderr);
+	tell_missing(status);
 	if (status->stops)
 		fprintf(stderr,
 		        "homeward record: seen were only the command's own processes, and only their CPU "

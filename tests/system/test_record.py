@@ -366,6 +366,23 @@ def test_processes_that_come_and_go_are_answered():
         assert account["lost"] == {"samples": 0, "callchains": 0}, (how, account)
 
 
+def test_samples_that_the_kernel_drops_uncounted_are_told():
+    hw.need_recording()
+    # both before whatever else the machine does, and the recorder before the one that is in its way
+    busy = ["nice", "-n", "-8", "/usr/bin/python3", os.path.join(hw.SOURCE, "tests", "system", "busy_bpf.py"), 60]
+    with contextlib.ExitStack() as stack:
+        for _ in range(os.cpu_count()):
+            stack.enter_context(hw.Background(busy))
+        done = hw.run("-n", "-12", hw.HOMEWARD, "record", "-a", "--standalone", "-F", 4999, "-d", 3, "-o", "test.data",
+                      program="nice")
+    told = re.search(r"(\d+) of (\d+) samples due did not come", done.stderr)
+    assert told, done.stderr
+    missing, due = map(int, told.groups())
+    assert missing + hw.stats("test.data")["samples"] <= due, done.stderr
+    # a clock that counts kernel mode too, though only hits of user mode are wanted, says nothing
+    assert "due" not in hw.run("record", "--user-only", "-d", 0.3, "-o", "test.data").stderr
+
+
 def test_inside_execve_the_old_image_names_its_own_addresses():
     hw.record("-q", "-F", 9999, "--", hw.workload("execpair1"), 2000, hw.workload("execpair2"))
     inside = [stack for stack in hw.folded("test.data") if "load_elf_binary" in stack]

@@ -1,0 +1,28 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""busy_bpf.py SECONDS: write to a BPF map all the time; the kernel drops what BPF programs would sample meanwhile."""
+
+import ctypes
+import os
+import struct
+import sys
+import time
+
+ENTRIES = 20000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bpf(command, attr):
+    block = ctypes.create_string_buffer(attr, len(attr))
+    result = libc.syscall(321, command, block, len(attr))
+    assert result >= 0, os.strerror(ctypes.get_errno())
+    return result
+
+
+table = bpf(0, struct.pack("<IIIII", 1, 4, 8, ENTRIES, 0))  # BPF_MAP_CREATE of a hash
+keys = ctypes.create_string_buffer(struct.pack(f"<{ENTRIES}I", *range(ENTRIES)))
+values = ctypes.create_string_buffer(8 * ENTRIES)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    bpf(26, struct.pack("<QQQQIIQQ", 0, 0, ctypes.addressof(keys), ctypes.addressof(values), ENTRIES, table, 0, 0))
