@@ -170,6 +170,7 @@ def test_without_a_daemon_and_with_standalone_record_is_on_its_own():
 
 
 def test_in_a_pid_namespace_nobody_asks_the_daemon():
+    hw.need_recording()
     with Daemon() as daemon:
         done = hw.run("--pid", "--fork", "--mount-proc", hw.HOMEWARD, "record", "--socket", daemon.path, "-d", "0.3",
                       program="unshare", status=1)
