@@ -100,8 +100,11 @@ class Perf(Recorder):
         return ["perf", "record", "-q", "-B", "-N", "-a", "-e", "cpu-clock:I", "-F", rate, "-o", self.path, *self.options]
 
     def counts(self, comm):
-        script = subprocess.run(["perf", "script", "-i", self.path, "--show-lost-events", "-F", "comm"], check=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        script = subprocess.run(["perf", "script", "-i", self.path, "--show-lost-events", "-F", "comm"], check=False,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if script.returncode:
+            raise AssertionError(f"perf script fails ({script.returncode}): "
+                                 + script.stderr.decode(errors="replace").strip()[-200:])
         text = script.stdout.decode(errors="replace")
         lost = sum(int(number) for number in re.findall(r"PERF_RECORD_LOST\S* .*?lost[ _]*(\d+)", text))
         names = [line.strip() for line in text.splitlines() if line.strip() and "PERF_RECORD" not in line]
