@@ -23,13 +23,14 @@ def test_walks_equal_those_of_libdwfl_frame_by_frame():
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         commands = {name: command for name, command in programs.programs(hw.workload).items() if name not in NOT_HERE}
-        total = truth.run(STACKS, seconds_max=0.5, commands=commands)
+        total = truth.run(STACKS, seconds_max=1, commands=commands)
     print(output.getvalue())
     assert not truth.judge(total), truth.judge(total)
     assert total["walks"] >= STACKS / 2, total
     assert 0.1 * total["walks"] < total["at_once"] < 0.9 * total["walks"], total
     assert total["equal"] > 0.8 * total["walks"], total
-    assert total["undecided"] < 0.01 * total["walks"], total
+    # node's builtins at their first instructions, where libdwfl guesses by rbp
+    assert total["undecided"] < 0.02 * total["walks"], total
     assert total["ours_short"] < 0.001 * total["walks"], total
 
 

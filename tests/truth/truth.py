@@ -5,7 +5,8 @@
     truth.py [STACKS] [PROGRAM...]      at least so many stacks in all (20000); prints a table in Markdown
 
 The programs are those of programs.py and of the zoo. Half of the rounds lets walks be made at once, in the interrupt,
-where that is possible; in the other half tasks make them all on their way home. The exit status is 0 only if no frame is wrong, and the user-space walker agrees with the kernel's throughout.
+where that is possible; in the other half tasks make them all on their way home. The exit status is 0 only if no frame
+is wrong, and the user-space walker agrees with the kernel's throughout.
 """
 
 import json
@@ -100,12 +101,12 @@ def walks(path):
                    "ip_count": head[11], "rsp": head[13 + 7]}
 
 
-def measure(command, stacks, seconds_max, kept=()):
-    """Record until there are as many stacks, or in one round of each kind if it must be short."""
+def measure(command, stacks, seconds_max, first, kept=()):
+    """Record until there are as many stacks, or if it must be short in one round: of which kind, first says."""
     sums = {"reasons": {}, "walks": 0}
     examples = []
     seconds = min(seconds_max or ROUND_SECONDS, 1 + stacks / 2 / RATE)
-    for number in range(2 if seconds_max else ROUNDS_MAX):
+    for number in range(first, first + 1 if seconds_max else ROUNDS_MAX):
         record(command, seconds, "deferred" if number % 2 else "auto")
         account, text = compare("truth.data", "truth.bin", kept)
         add(sums, account)
@@ -167,9 +168,10 @@ def run(stacks, names=(), seconds_max=None, commands=None):
     texts = []
     print("| program | stacks | of these at once | frames | equal | both stop | libdwfl cannot | ours short | undecided | wrong |")
     print("|" + "---|" * 10)
-    for name, command in chosen.items():
+    for index, (name, command) in enumerate(chosen.items()):
         kept = KEPT.format(name.partition("zoo: ")[2])
-        sums, examples = measure(command, stacks // len(chosen) + 1, seconds_max, [kept] if os.path.isdir(kept) else [])
+        sums, examples = measure(command, stacks // len(chosen) + 1, seconds_max, index % 2 if seconds_max else 0,
+                                 [kept] if os.path.isdir(kept) else [])
         print_row(name, sums)
         add(total, sums)
         if examples:
