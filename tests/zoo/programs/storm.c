@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * storm SECONDS THREADS fork|vfork|spawn|exec CHILD: processes that come and go as fast as they can. With fork
- * they exit at once; else they become CHILD, which had better be small.
+ * storm SECONDS THREADS fork|vfork|spawn|exec CHILD: processes that come and go as fast as they can. With
+ * fork they exit at once; else they become CHILD, which had better be small.
  */
 #include <errno.h>
 #include <pthread.h>
