@@ -141,10 +141,16 @@ static __always_inline int sample_and_walk(const struct hit *hit)
 static __always_inline hw_u64 walk_from_kernel(const struct hit *hit, hw_u32 nr)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(hit->task);
+	struct hw_slot *slot = find_slot(hit->task);
 	hw_u64 cookie, orig_ax = regs->orig_ax;
 	struct hw_scratch *s;
 	hw_u32 zero = 0;
 	int r;
+
+	/* Open already: share it. perf 7.3.4 takes any callchain of a thread for the end of what it waits
+	 * for. */
+	if (slot && *(volatile hw_u64 *)&slot->state & HW_OPEN)
+		return 0;
 
 	s = bpf_map_lookup_elem(&interrupt_scratch, &zero);
 	if (!s || !registers_are_whole(hit->ctx, orig_ax, nr))
