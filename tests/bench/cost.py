@@ -71,7 +71,10 @@ class Figures:
         if complete is not None:
             self.complete.append(100 * complete)
         if last and recorder.fold():
-            self.fold.append(timed(recorder.fold())[0] / samples * 1e6)
+            try:
+                self.fold.append(timed(recorder.fold())[0] / samples * 1e6)
+            except AssertionError as failure:
+                progress(f"not folded: {recorder.name}: {reason_of(failure)}")
 
     def all_in(self):
         return [a + o for a, o in zip(self.added, self.own)]

@@ -102,9 +102,11 @@ class Perf(Recorder):
     def counts(self, comm):
         script = subprocess.run(["perf", "script", "-i", self.path, "--show-lost-events", "-F", "comm"], check=False,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if script.returncode:
-            raise AssertionError(f"perf script fails ({script.returncode}): "
-                                 + script.stderr.decode(errors="replace").strip()[-200:])
+        if script.returncode:  # perf 6.1 aborts where a file with a long build ID is mapped anywhere: count by our reader
+            names = hw.run("script", "-F", "comm", "-i", self.path, timeout=300).stdout.split("\n")
+            names = [line.strip() for line in names if line.strip()]
+            return (len(names), sum(name.startswith(comm) for name in names),
+                    sum(hw.stats(self.path)["lost"].values()), None)
         text = script.stdout.decode(errors="replace")
         lost = sum(int(number) for number in re.findall(r"PERF_RECORD_LOST\S* .*?lost[ _]*(\d+)", text))
         names = [line.strip() for line in text.splitlines() if line.strip() and "PERF_RECORD" not in line]
