@@ -2,6 +2,7 @@
 /* Tasks that are killed in the middle of a long stay in the kernel: they come home only to die. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ int main(int argc, char **argv)
 		pid_t child = fork();
 
 		if (!child) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL); /* it would read for ever */
 			read_long(fd, buffer);
 			_exit(0);
 		}
