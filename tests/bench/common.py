@@ -112,9 +112,21 @@ class Measured:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
-    def end(self, signal):
-        if signal:
+    def ask_to_end(self, signal):
+        """And again after 20 s: bpftrace was seen to miss one. It stays to be waited for."""
+        for _ in range(3):
             self.process.send_signal(signal)
+            asked = time.monotonic()
+            while time.monotonic() - asked < 20:
+                if os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    return
+                time.sleep(0.01)
+        self.process.kill()
+
+    def end(self, signal):
+        """End it by this signal, or 0: it ends by itself. CPU seconds and peak RSS in MB."""
+        if signal:
+            self.ask_to_end(signal)
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode not in (0, -signal):
