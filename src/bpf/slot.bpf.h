@@ -212,8 +212,9 @@ static __always_inline void send_truth(struct hw_slot *slot, struct task_struct 
 
 	TAKE_REGISTERS(walk, regs);
 	walk->guess_reason = reason;
-	prepare_unfinished(&slot->scratch, task);
-	if (emit_unfinished(&slot->scratch, task, slot->cookie, 0, kind))
+	/* a stack without its mappings, while another thread changes them, says nothing */
+	if (prepare_unfinished(&slot->scratch, task) ||
+	    emit_unfinished(&slot->scratch, task, slot->cookie, 0, kind))
 		COUNT(lost_truth, 1);
 }
 
