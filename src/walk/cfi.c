@@ -14,6 +14,8 @@
 #include "walk/instructions.h"
 #include "walk/row.h"
 
+#define CIES_MAX 4 /* times the size of the section: so much of it is read again for CIEs */
+
 int hw_cfi_open(struct hw_cfi *cfi, const struct hw_frame_image *image)
 {
 	memset(cfi, 0, sizeof(*cfi));
@@ -107,7 +109,8 @@ static uint8_t address_encoding(const Dwarf_CIE *cie)
 struct section {
 	const struct hw_frame_image *image;
 	Elf_Data data;
-	struct cie last; /* most entries share the CIE of the one before */
+	struct cie last;     /* most entries share the CIE of the one before */
+	uint64_t cies_bytes; /* of CIEs that were looked at, each as often as it was */
 };
 
 static int next_entry(const struct section *section, Dwarf_Off offset, Dwarf_Off *next,
@@ -131,6 +134,11 @@ static uint8_t encoding_of(struct section *section, Dwarf_Off cie_offset)
 	if (cie_offset >= section->image->frames_size || next_entry(section, cie_offset, &next, &entry) ||
 	    !dwarf_cfi_cie_p(&entry))
 		return DW_EH_PE_omit;
+	section->cies_bytes += next > cie_offset ? next - cie_offset : 0;
+	if (section->cies_bytes / CIES_MAX > section->image->frames_size) { /* large ones by turns */
+		section->last.bad = true;
+		return DW_EH_PE_omit;
+	}
 	section->last.sized = entry.cie.augmentation[0] == 'z';
 	if (section->image->debug)
 		section->last.encoding = DW_EH_PE_absptr;
