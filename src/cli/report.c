@@ -22,7 +22,8 @@ static const char help[] =
     "      --no-children       leave that column out\n"
     "      --inverted          the tree from the functions that ran towards their callers\n"
     "      --group HOW         the tree's first level: name (default), process, thread or none\n"
-    "      --percent-limit N   leave out what is below N % (default 0.5)\n"
+    "      --percent-limit N   leave out what is below N % (default 0.5, and at\n"
+    "                          least 20 rows of the list)\n"
     "      --max-depth N       no deeper than N frames\n"
     "      --idle              count the idle task, too\n"
     "\n"
@@ -131,6 +132,7 @@ static int take_option(struct report *report, int option)
 	case OPTION_GROUP:
 		return take_group(report, optarg);
 	case OPTION_PERCENT_LIMIT:
+		report->limits.rows_least = 0;
 		return hw_parse_number(who, "--percent-limit", optarg, 100, &report->limits.percent);
 	case OPTION_MAX_DEPTH:
 		if (hw_parse_count(who, "--max-depth", optarg, 1000000, &depth))
@@ -235,7 +237,7 @@ int hw_cmd_report(int argc, char **argv)
 	struct report report = {.input.who = argv[0],
 	                        .flat.keys = HW_SORT_DSO | HW_SORT_SYM,
 	                        .tree.grouping = HW_GROUP_NAME,
-	                        .limits = {.percent = 0.5, .total = true}};
+	                        .limits = {.percent = 0.5, .rows_least = 20, .total = true}};
 	int code = parse(&report, argc, argv);
 
 	if (!code && report.help)

@@ -37,8 +37,9 @@ void hw_print_head(FILE *out, const struct hw_style *style, const char *path,
                    const struct hw_profile *profile, const struct hw_tree *tree, uint16_t event);
 
 struct hw_print_limits {
-	double percent; /* leave out what is less */
-	bool total;     /* flat: show the column with what was called, too */
+	double percent;    /* leave out what is less */
+	size_t rows_least; /* of a list, that are shown whatever they are */
+	bool total;        /* flat: show the column with what was called, too */
 };
 
 /* 0 or -ENOMEM. */

@@ -178,11 +178,14 @@ static void print_row(const struct flat_printer *printer, const struct hw_flat_r
 	fputs("\n", printer->out);
 }
 
-static bool is_shown(const struct flat_printer *printer, const struct hw_flat_row *row)
+static bool is_shown(const struct flat_printer *printer, size_t index)
 {
+	const struct hw_flat_row *row = &printer->flat->rows.items[index];
 	uint64_t weight =
 	    hw_profile_weight(printer->profile, printer->options->by_total ? row->total : row->self);
 
+	if (index < printer->limits->rows_least && weight)
+		return true;
 	return (double)weight * 100.0 >= printer->limits->percent * (double)printer->whole &&
 	       (weight || printer->limits->percent <= 0);
 }
@@ -204,7 +207,7 @@ static void set_columns(struct flat_printer *printer)
 		const struct hw_flat_row *row = &printer->flat->rows.items[i];
 		uint32_t name = keys & HW_SORT_SYM ? row->function : row->file;
 
-		if (name == HW_FLAT_NONE || !is_shown(printer, row))
+		if (name == HW_FLAT_NONE || !is_shown(printer, i))
 			continue;
 		if (hw_text_columns(hw_names_text(&printer->flat->names, name)) + 4 > needed)
 			needed = hw_text_columns(hw_names_text(&printer->flat->names, name)) + 4;
@@ -229,7 +232,7 @@ int hw_print_flat(FILE *out, const struct hw_style *style, const struct hw_profi
 	for (size_t i = 0; i < flat->rows.count; i++) {
 		const struct hw_flat_row *row = &flat->rows.items[i];
 
-		if (!is_shown(&printer, row)) {
+		if (!is_shown(&printer, i)) {
 			left_out++;
 			rest += hw_profile_weight(profile, row->self);
 			continue;
