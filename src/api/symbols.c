@@ -87,8 +87,9 @@ const struct homeward_frame *homeward_symbols_frame(const struct homeward_symbol
 	if (index >= symbols->path.count)
 		return NULL;
 	from = hw_symbolizer_frame_by_id(symbols->symbolizer, symbols->path.items[index]);
-	symbols->frame = (struct homeward_frame){
-	    .function = from->function, .file = from->file, .kind = (enum homeward_frame_kind)from->kind};
+	symbols->frame = (struct homeward_frame){.function = from->unnamed ? NULL : from->function,
+	                                         .file = from->file,
+	                                         .kind = (enum homeward_frame_kind)from->kind};
 	return &symbols->frame;
 }
 

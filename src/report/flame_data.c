@@ -180,7 +180,7 @@ static int print_frames(struct writer *writer)
 		    hw_names_add(&writer->names, frame->file, &file))
 			return -ENOMEM;
 		fprintf(out, "%s%d,%u,%u", i ? "," : "", frame->function ? (int)function : -1, file,
-		        frame->kind);
+		        frame->unnamed && frame->kind == HW_FRAME_USER ? HW_FRAME_UNKNOWN : frame->kind);
 	}
 	/* the last one: where branches were merged */
 	if (hw_names_add(&writer->names, "[small branches]", &function) ||

@@ -76,6 +76,7 @@ struct hw_found {
 	const char *path;     /* kept: of the file, or of the kernel's module */
 	const char *function; /* raw, not kept; NULL: no symbol */
 	uint64_t start;       /* of the function, as address */
+	bool bounded;         /* it has no symbol, but start is known */
 	uint64_t address;     /* as the symbols count */
 	uint64_t offset;      /* in the file */
 };

@@ -162,7 +162,9 @@ void hw_symbolizer_look_up(struct hw_symbolizer *symbolizer, uint32_t pid, const
                            struct hw_found *found)
 {
 	struct hw_symbol_file *file = found->file;
+	const struct hw_bound *bound;
 	uint32_t symbol;
+	bool alive;
 
 	found->path = file->path;
 	if (file == &symbolizer->kernel_file) {
@@ -174,8 +176,13 @@ void hw_symbolizer_look_up(struct hw_symbolizer *symbolizer, uint32_t pid, const
 	if (file->kind != HW_FRAME_JIT && hw_symbol_file_address(file, found->offset, &found->address))
 		return;
 	symbol = hw_symtab_find(&file->symtab, found->address);
-	if (symbol == HW_NO_SYMBOL)
+	if (symbol != HW_NO_SYMBOL) {
+		found->function = hw_symtab_name(&file->symtab, symbol);
+		found->start = file->symtab.symbols[symbol].start;
 		return;
-	found->function = hw_symtab_name(&file->symtab, symbol);
-	found->start = file->symtab.symbols[symbol].start;
+	}
+	alive = !file->bounds_tried && hw_search_is_alive(&symbolizer->search, pid, symbolizer->now_ns);
+	bound = hw_symbol_file_bound(file, &symbolizer->search, map, pid, alive, found->address);
+	found->bounded = bound != NULL;
+	found->start = bound ? bound->start : 0;
 }

@@ -58,7 +58,7 @@ int hw_symbolizer_place(struct hw_symbolizer *symbolizer, uint32_t pid, uint64_t
 	hw_symbolizer_look_up(symbolizer, pid, map, &found);
 	frame = hw_symbolizer_frame_by_id(symbolizer, hw_symbolizer_frame_of(symbolizer, &found));
 	place->file = frame->file;
-	place->function = frame->function;
+	place->function = found.function ? frame->function : NULL;
 	place->offset = found.function ? found.address - found.start : 0;
 	place->file_offset = found.offset;
 	if (want_line && read_lines(symbolizer, pid, map, &found, place->function, &first, &count)) {
@@ -81,8 +81,8 @@ size_t hw_symbolizer_lines(struct hw_symbolizer *symbolizer, uint32_t pid, uint6
 	hw_symbolizer_locate(symbolizer, pid, lookup, kernel, &found, &map);
 	hw_symbolizer_look_up(symbolizer, pid, map, &found);
 	frame = hw_symbolizer_frame_by_id(symbolizer, hw_symbolizer_frame_of(symbolizer, &found));
-	lines[0] = (struct hw_line){.function = frame->function};
-	if (!read_lines(symbolizer, pid, map, &found, frame->function, &first, &count))
+	lines[0] = (struct hw_line){.function = found.function ? frame->function : NULL};
+	if (!read_lines(symbolizer, pid, map, &found, lines[0].function, &first, &count))
 		return 1;
 	/* Where there is not room for all, the outermost ones are told: they are what callers see. */
 	if (count > max) {
@@ -113,6 +113,7 @@ size_t hw_symbolizer_frames(struct hw_symbolizer *symbolizer, uint32_t pid, uint
 			continue;
 		length = snprintf(text, sizeof(text), "%.*s (inlined)", HW_INLINED_NAME_MAX - 16,
 		                  lines[i].function);
+		frame.unnamed = false;
 		frame.function = frame.raw_function =
 		    hw_strings_keep(&symbolizer->strings, text, (size_t)length);
 		ids[filled] = hw_frames_find(&symbolizer->frames, frame.file, frame.raw_function, frame.kind);

@@ -27,11 +27,13 @@ enum hw_frame_kind {
 
 /* What several addresses share: a function of a file. Strings are owned by the symbolizer. */
 struct hw_frame {
-	const char *function;     /* demangled; NULL: no symbol covers it */
-	const char *raw_function; /* as in the symbol table; NULL as above */
+	const char *function;     /* demangled; where no symbol covers it, "[FILE+0xSTART]" if the file's
+	                           * unwind entries tell where it begins, else NULL */
+	const char *raw_function; /* as in the symbol table; without a symbol as above */
 	const char *file;         /* path of the mapped file, "[kernel.kallsyms]", "[MODULE]",
 	                           * "[vdso]", "[jit]", "[unknown]" */
 	uint8_t kind;             /* enum hw_frame_kind */
+	bool unnamed;             /* no symbol covers it */
 };
 
 struct hw_symbolizer_options {

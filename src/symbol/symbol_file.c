@@ -174,9 +174,35 @@ size_t hw_symbol_file_lines(struct hw_symbol_file *file, const struct hw_search 
 	return file->lines ? hw_lines_at(file->lines, address, strings, lines) : 0;
 }
 
+static void read_bounds(struct hw_symbol_file *file, const struct hw_search *search,
+                        const struct hw_process_event *map, uint32_t pid, bool alive)
+{
+	struct hw_elf_file program;
+	bool symbols_only;
+
+	if (hw_search_program(search, map, pid, alive, &program, &symbols_only))
+		return;
+	if (!symbols_only) /* a debug file has no unwind entries */
+		hw_bounds_read(&file->bounds, program.fd);
+	hw_elf_file_close(&program);
+}
+
+const struct hw_bound *hw_symbol_file_bound(struct hw_symbol_file *file, const struct hw_search *search,
+                                            const struct hw_process_event *map, uint32_t pid, bool alive,
+                                            uint64_t address)
+{
+	if (file->kind != HW_FRAME_USER || !map || !file->read)
+		return NULL;
+	if (!file->bounds_tried)
+		read_bounds(file, search, map, pid, alive);
+	file->bounds_tried = true;
+	return hw_bounds_find(&file->bounds, address);
+}
+
 void hw_symbol_file_clear(struct hw_symbol_file *file)
 {
 	hw_lines_free(file->lines);
+	hw_bounds_clear(&file->bounds);
 	hw_symtab_clear(&file->symtab);
 	free(file->loads);
 	file->loads = NULL;

@@ -4,6 +4,7 @@
 #ifndef HW_SYMBOL_SYMBOL_FILE_H
 #define HW_SYMBOL_SYMBOL_FILE_H
 
+#include "symbol/bounds.h"
 #include "symbol/lines.h"
 #include "symbol/search.h"
 #include "symbol/symbol.h"
@@ -23,6 +24,8 @@ struct hw_symbol_file {
 	size_t load_count;
 	struct hw_lines *lines; /* NULL: not asked for, or none */
 	bool lines_tried;
+	struct hw_bounds bounds; /* of functions, for those without a symbol */
+	bool bounds_tried;
 };
 
 /*
@@ -43,6 +46,10 @@ void hw_symbol_file_read_perf_map(struct hw_symbol_file *file, const struct hw_s
 size_t hw_symbol_file_lines(struct hw_symbol_file *file, const struct hw_search *search,
                             const struct hw_process_event *map, uint32_t pid, bool alive, uint64_t address,
                             struct hw_strings *strings, struct hw_line *lines);
+/* Where the function without a symbol that an address is in begins and ends, or NULL. */
+const struct hw_bound *hw_symbol_file_bound(struct hw_symbol_file *file, const struct hw_search *search,
+                                            const struct hw_process_event *map, uint32_t pid, bool alive,
+                                            uint64_t address);
 void hw_symbol_file_clear(struct hw_symbol_file *file);
 
 /* The address, in terms of the symbols, of an offset in the file. 0 or -ENOENT. */

@@ -188,6 +188,17 @@ static const char *demangle(struct hw_symbolizer *symbolizer, const char *raw)
 	return kept ? kept : raw;
 }
 
+/* What a function without a symbol is called: what is at its beginning, as disassemblers count. */
+static const char *name_by_bounds(struct hw_symbolizer *symbolizer, const struct hw_found *found)
+{
+	const char *base = strrchr(found->path, '/');
+	char text[256];
+	int length = snprintf(text, sizeof(text), "[%.200s+0x%llx]", base ? base + 1 : found->path,
+	                      (unsigned long long)found->start);
+
+	return hw_strings_keep(&symbolizer->strings, text, (size_t)length);
+}
+
 uint32_t hw_symbolizer_frame_of(struct hw_symbolizer *symbolizer, const struct hw_found *found)
 {
 	struct hw_frame frame = {.file = found->path, .kind = found->file->kind};
@@ -196,11 +207,15 @@ uint32_t hw_symbolizer_frame_of(struct hw_symbolizer *symbolizer, const struct h
 	if (found->function)
 		frame.raw_function =
 		    hw_strings_keep(&symbolizer->strings, found->function, strlen(found->function));
+	else if (found->bounded)
+		frame.raw_function = name_by_bounds(symbolizer, found);
+	frame.unnamed = !found->function;
 	id = hw_frames_find(&symbolizer->frames, frame.file, frame.raw_function, frame.kind);
 	if (id != HW_NO_FRAME_ID)
 		return id;
 	if (frame.raw_function)
-		frame.function = demangle(symbolizer, frame.raw_function);
+		frame.function =
+		    frame.unnamed ? frame.raw_function : demangle(symbolizer, frame.raw_function);
 	return hw_frames_add(&symbolizer->frames, &frame);
 }
 

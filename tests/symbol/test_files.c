@@ -71,10 +71,10 @@ static const char *name_of(const struct hw_symbolizer_options *options, const st
                            const char *wanted, char *text)
 {
 	struct hw_symbolizer *symbolizer = fake_symbolizer(options);
-	const char *name =
-	    frame_at(symbolizer, map->pid, map, address_of(directories[0], wanted) + 1)->function;
+	const struct hw_frame *frame =
+	    frame_at(symbolizer, map->pid, map, address_of(directories[0], wanted) + 1);
 
-	strcpy(text, name ? name : "");
+	strcpy(text, frame->unnamed ? "" : frame->function);
 	hw_symbolizer_free(symbolizer);
 	return text;
 }
@@ -192,6 +192,33 @@ static void a_replaced_file_is_found_by_its_build_id(void **state)
 	copy(directories[0], "whole.so", file);
 	assert_named(&options, &map, "strlen@plt", "strlen@plt");
 	unlink(path);
+}
+
+static void a_function_without_a_symbol_is_called_by_where_it_begins(void **state)
+{
+	unsigned long long begin = address_of(directories[0], "sample_static");
+	unsigned long long code = address_of(directories[0], "sample_outer") + 60;
+	struct hw_symbolizer *symbolizer;
+	struct hw_process_event map;
+	const struct hw_frame *frame;
+	char expected[64];
+
+	(void)state;
+	copy(directories[0], "bare.so", here("bare.so"));
+	map = mapped(GONE, here("bare.so"));
+	symbolizer = fake_symbolizer(NULL);
+	snprintf(expected, sizeof(expected), "[bare.so+0x%llx]", begin);
+	for (int i = 0; i < 3; i++) {
+		frame = frame_at(symbolizer, GONE, &map, begin + (unsigned)i);
+		assert_string_equal(frame->function, expected);
+		assert_true(frame->unnamed);
+	}
+	/* Without a symbol and an unwind entry nothing is known */
+	frame = frame_at(symbolizer, GONE, &map, code);
+	assert_null(frame->function);
+	assert_true(frame->unnamed);
+	hw_symbolizer_free(symbolizer);
+	unlink(here("bare.so"));
 }
 
 static void what_debuginfod_has_fetched_is_used(void **state)
@@ -329,7 +356,7 @@ static void a_program_that_execs_is_named_as_it_was_then(void **state)
 	assert_string_equal(frame_at(symbolizer, GONE, &only, address)->function, "sample_static");
 	hw_symbolizer_walked(symbolizer, fake_time(1000000000));
 	assert_string_equal(frame_at(symbolizer, GONE, &only, address)->file, "[unknown]");
-	assert_null(frame_at(symbolizer, GONE, &map, address)->function);
+	assert_true(frame_at(symbolizer, GONE, &map, address)->unnamed);
 	/* A sample of now whose stack was walked before */
 	hw_symbolizer_walked(symbolizer, fake_time(900));
 	assert_string_equal(frame_at(symbolizer, GONE, &map, address)->file, first);
@@ -565,6 +592,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_file_in_its_place_is_used),
 	    cmocka_unit_test(a_file_replaced_by_another_is_not_used),
 	    cmocka_unit_test(a_replaced_file_is_found_by_its_build_id),
+	    cmocka_unit_test(a_function_without_a_symbol_is_called_by_where_it_begins),
 	    cmocka_unit_test(what_debuginfod_has_fetched_is_used),
 	    cmocka_unit_test(a_debug_link_is_followed_to_the_right_file_only),
 	    cmocka_unit_test(without_a_build_id_only_the_unchanged_inode_is_used),
