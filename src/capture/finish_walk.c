@@ -55,6 +55,9 @@ static enum hw_end_reason walk_copy(struct hw_finish_walk *walk, const struct hw
 	struct hw_walker_input input = {.stack_address = copy->stack_address,
 	                                .stack = stack,
 	                                .stack_size = copy->stack_size,
+	                                .other_address = copy->other_address,
+	                                .other_stack = stack + copy->stack_size,
+	                                .other_size = copy->other_size,
 	                                .load_table = load_table,
 	                                .read_code = read_code,
 	                                .context = &walking};

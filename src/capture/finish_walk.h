@@ -13,7 +13,7 @@ struct hw_finish_walk {
 };
 
 /*
- * Walk a copy (followed by its kernel ips and its stack) and build its records: a sample, and a deferred
+ * Walk a copy (followed by its kernel ips and its stacks) and build its records: a sample, and a deferred
  * callchain where it was asked for, else the first word of callchain is 0. Sizes in bytes.
  */
 void hw_finish_copy(struct hw_finish_walk *walk, const struct hw_stack_copy *copy, uint64_t *sample,

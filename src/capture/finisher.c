@@ -175,7 +175,8 @@ int hw_finisher_push_copy(struct hw_finisher *finisher, const struct hw_stack_co
                           const uint64_t *kernel_ips, const void *stack)
 {
 	size_t ips_size = copy->kernel_count * sizeof(*kernel_ips);
-	size_t size = sizeof(*copy) + ips_size + copy->stack_size;
+	size_t stack_size = (size_t)copy->stack_size + copy->other_size;
+	size_t size = sizeof(*copy) + ips_size + stack_size;
 	struct item *item;
 	bool full;
 	char *at;
@@ -194,8 +195,8 @@ int hw_finisher_push_copy(struct hw_finisher *finisher, const struct hw_stack_co
 	memcpy(at, copy, sizeof(*copy));
 	if (ips_size)
 		memcpy(at + sizeof(*copy), kernel_ips, ips_size);
-	if (copy->stack_size)
-		memcpy(at + sizeof(*copy) + ips_size, stack, copy->stack_size);
+	if (stack_size)
+		memcpy(at + sizeof(*copy) + ips_size, stack, stack_size);
 	append(finisher, item);
 	return 0;
 }

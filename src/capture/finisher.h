@@ -29,8 +29,10 @@ struct hw_stack_copy {
 	uint64_t time_ns, ip, period;
 	uint64_t pc, regs[16]; /* of user mode, by DWARF number */
 	uint64_t stack_address;
-	uint32_t stack_size;   /* bytes */
-	uint32_t kernel_count; /* ips */
+	uint64_t other_address; /* of the stack that a handler on an alternate stack interrupted */
+	uint32_t stack_size;    /* bytes */
+	uint32_t other_size;    /* bytes; 0: there is no other stack, or no copy of it */
+	uint32_t kernel_count;  /* ips */
 };
 
 struct hw_finisher_status {
@@ -45,7 +47,10 @@ void hw_finisher_free(struct hw_finisher *finisher);
 
 /* Hand over a record: process events are taken in, all are delivered. */
 int hw_finisher_push_record(struct hw_finisher *finisher, const struct perf_event_header *record);
-/* Hand over a sample; -ENOSPC: too many are waiting already, it is counted as lost. */
+/*
+ * Hand over a sample; -ENOSPC: too many are waiting already, it is counted as lost. stack: stack_size bytes,
+ * then other_size bytes of the other one.
+ */
 int hw_finisher_push_copy(struct hw_finisher *finisher, const struct hw_stack_copy *copy,
                           const uint64_t *kernel_ips, const void *stack);
 /* Wait until everything handed over is done. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#define RED_ZONE_BYTES  128u
 #define MAPS_TRUSTED_NS 100000000ull /* as long as the size of the memory stays the same */
 
 /* Up to size - 1 bytes of a small file of /proc, ended with a 0. Their number; 0: none. */
@@ -108,7 +109,8 @@ static ssize_t read_mem(pid_t pid, uint64_t address, void *to, size_t size)
 	return got;
 }
 
-size_t hw_tracee_read(pid_t pid, uint64_t address, void *to, size_t size)
+/* Read up to size bytes at address; how many there were. */
+static size_t read_memory(pid_t pid, uint64_t address, void *to, size_t size)
 {
 	struct iovec here = {.iov_base = to, .iov_len = size};
 	struct iovec there[64];
@@ -128,6 +130,59 @@ size_t hw_tracee_read(pid_t pid, uint64_t address, void *to, size_t size)
 	if (got < 0)
 		got = read_mem(pid, address, to, size);
 	return got > 0 ? (size_t)got : 0;
+}
+
+/*
+ * The kernel's struct rt_sigframe of x86-64 (arch/x86/include/asm/sigframe.h), as far as it is needed: a
+ * return address, then the struct ucontext.
+ */
+struct signal_frame {
+	uint64_t return_address, flags, link;
+	uint64_t stack_start, stack_flags, stack_size; /* the alternate stack, as sigaltstack set it */
+	uint64_t regs[15];                             /* r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx */
+	uint64_t rsp, rip;
+};
+
+/* Is this what the kernel put on an alternate stack when it left another one? */
+static bool is_change_of_stacks(const struct signal_frame *frame, uint64_t address)
+{
+	return !(frame->flags & ~7ull) && !frame->link && frame->stack_size >= sizeof(*frame) &&
+	       address - frame->stack_start < frame->stack_size &&
+	       frame->rsp - frame->stack_start > frame->stack_size && frame->rip && !(frame->rip >> 47);
+}
+
+/*
+ * The stack pointer of what an alternate stack interrupted; 0: no such signal frame is in the copy. From the
+ * top down: there is the one of now, further down may be what is left of those before.
+ */
+static uint64_t find_interrupted(const struct hw_stack_copy *copy, const uint8_t *stack)
+{
+	struct signal_frame frame;
+	uint64_t at;
+
+	if (copy->stack_size < sizeof(frame))
+		return 0;
+	/* The kernel puts it 8 bytes below a multiple of 16. */
+	at = (copy->stack_address + copy->stack_size - sizeof(frame) + 8) / 16 * 16 - 8;
+	for (; at >= copy->stack_address && at < copy->stack_address + copy->stack_size; at -= 16) {
+		memcpy(&frame, stack + (at - copy->stack_address), sizeof(frame));
+		if (is_change_of_stacks(&frame, at))
+			return frame.rsp;
+	}
+	return 0;
+}
+
+void hw_tracee_stacks(pid_t pid, struct hw_stack_copy *copy, uint8_t *stack, size_t size)
+{
+	uint64_t interrupted;
+
+	copy->stack_address = copy->regs[HW_REG_RSP] - RED_ZONE_BYTES;
+	copy->stack_size = (uint32_t)read_memory(pid, copy->stack_address, stack, size);
+	interrupted = find_interrupted(copy, stack);
+	if (!interrupted)
+		return;
+	copy->other_address = interrupted - RED_ZONE_BYTES;
+	copy->other_size = (uint32_t)read_memory(pid, copy->other_address, stack + copy->stack_size, size);
 }
 
 static uint64_t hash_maps(pid_t pid)

@@ -35,8 +35,12 @@ bool hw_tracee_cpu_ns(pid_t pid, pid_t tid, uint64_t *ns);
 bool hw_tracee_runs(pid_t pid, pid_t tid);
 /* Fill in registers, pc and refusal of a stopped thread. False: it is gone. */
 bool hw_tracee_registers(pid_t tid, struct hw_stack_copy *copy);
-/* Read up to size bytes at address; how many there were. */
-size_t hw_tracee_read(pid_t pid, uint64_t address, void *to, size_t size);
+/*
+ * Copy up to size bytes of the stack of a stopped thread, by its registers in *copy, and behind them as many
+ * of the stack that it left for a signal handler's alternate one, if the copy shows that it did; stack has
+ * room for both. Fills in where they are in *copy.
+ */
+void hw_tracee_stacks(pid_t pid, struct hw_stack_copy *copy, uint8_t *stack, size_t size);
 /* Might the mappings have changed since they were told? Takes note that they are told now. */
 bool hw_tracee_maps_changed(struct hw_traced_process *process, uint64_t now_ns);
 

@@ -27,7 +27,6 @@
 #define TRACE_OPTIONS    (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
 #define OWED_PERIODS_MAX 20u /* of a thread that is never seen running */
 #define SWEEP_SHARE      10u /* looking for whom to stop takes at most one in so many of the time */
-#define RED_ZONE_BYTES   128u
 #define ADD_ROUNDS       10
 
 struct ended {
@@ -45,7 +44,7 @@ struct hw_tracer {
 	/* The tracer's own. */
 	struct hw_tracee *tracees;
 	struct hw_teller teller;
-	uint8_t *stack;
+	uint8_t *stack; /* room for two of stack_bytes */
 	uint64_t sweep_after_ns;
 	/* Shared, under the lock. */
 	pthread_mutex_t lock;
@@ -163,11 +162,8 @@ static void sample(struct hw_tracer *tracer, struct hw_tracee *tracee, uint64_t 
 	if (!hw_tracee_registers(tracee->tid, &copy))
 		return;
 	hw_tell_maps(&tracer->teller, tracee->pid, time_ns);
-	if (!copy.refusal) {
-		copy.stack_address = copy.regs[HW_REG_RSP] - RED_ZONE_BYTES;
-		copy.stack_size = (uint32_t)hw_tracee_read(tracee->pid, copy.stack_address, tracer->stack,
-		                                           tracer->stack_bytes);
-	}
+	if (!copy.refusal)
+		hw_tracee_stacks(tracee->pid, &copy, tracer->stack, tracer->stack_bytes);
 	hw_finisher_push_copy(tracer->finisher, &copy, NULL, tracer->stack); /* else it is counted */
 }
 
@@ -387,7 +383,7 @@ int hw_tracer_new(struct hw_finisher *finisher, uint64_t period_ns, uint32_t sta
 	tracer->teller.finisher = finisher;
 	tracer->period_ns = period_ns;
 	tracer->stack_bytes = stack_bytes;
-	tracer->stack = malloc(stack_bytes);
+	tracer->stack = malloc(2 * (size_t)stack_bytes);
 	pthread_mutex_init(&tracer->lock, NULL);
 	pthread_cond_init(&tracer->changed, NULL);
 	r = tracer->stack ? -pthread_create(&tracer->thread, NULL, run, tracer) : -ENOMEM;

@@ -22,15 +22,24 @@ static struct walker *walker_of(struct hw_walk *w)
 	return (struct walker *)w;
 }
 
+/* Take a word from the copy of size bytes from start on: 0, or -1: it is not all in there. */
+static int take_word(const uint8_t *copy, size_t size, uint64_t start, hw_u64 address, hw_u64 *value)
+{
+	uint64_t at = address - start;
+
+	if (at >= size || size - at < sizeof(*value))
+		return -1;
+	memcpy(value, copy + at, sizeof(*value));
+	return 0;
+}
+
 static int hw_read_stack(struct hw_walk *w, hw_u64 address, hw_u64 *value)
 {
 	const struct hw_walker_input *input = walker_of(w)->input;
-	uint64_t at = address - input->stack_address;
 
-	if (at < input->stack_size && input->stack_size - at >= sizeof(*value)) {
-		memcpy(value, input->stack + at, sizeof(*value));
+	if (!take_word(input->stack, input->stack_size, input->stack_address, address, value) ||
+	    !take_word(input->other_stack, input->other_size, input->other_address, address, value))
 		return 0;
-	}
 	return input->read_stack ? input->read_stack(input->context, address, value) : -1;
 }
 

@@ -31,6 +31,10 @@ struct hw_walker_input {
 	const uint8_t *stack;
 	size_t stack_size;
 	uint64_t stack_limit; /* end of the mapping that the stack is in; 0: not known */
+	/* A copy of the stack that a signal handler's alternate stack interrupted; size 0: none. */
+	uint64_t other_address;
+	const uint8_t *other_stack;
+	size_t other_size;
 	/* Read a word of stack outside of the copy, 0 or -1; may be NULL. */
 	int (*read_stack)(void *context, uint64_t address, uint64_t *word);
 	/* Read 8 bytes of code at address in the process, 0 or -1; may be NULL (then guesses fail). */

@@ -90,6 +90,29 @@ def test_a_stack_copy_that_is_too_short_says_so():
         assert size in hw.run("record", "--stack-size", size, status=2).stderr
 
 
+def stacks_of_handlers(backend):
+    """The stacks of sigs whose samples hit a handler on the alternate stack, at least ten samples, as {stack: samples}."""
+    for seconds in 2, 10, 30:
+        hw.record("-q", "--backend", backend, "--", hw.workload("sigs"), seconds)
+        stacks = {stack: count for stack, count in hw.folded("test.data").items() if "outer" in stack}
+        if sum(stacks.values()) >= 10:
+            return stacks
+    raise AssertionError(f"not ten samples in handlers: {stacks}")
+
+
+def test_ptrace_walks_from_an_alternate_signal_stack_to_the_one_it_interrupted():
+    stacks = stacks_of_handlers("ptrace")
+    right = sum(count for stack, count in stacks.items() if "main" in stack)
+    assert share(right, sum(stacks.values())) > 0.9, stacks
+
+
+def test_dump_has_one_stack_only_and_says_where_it_ends():
+    need_dump()
+    stacks = stacks_of_handlers("dump")
+    right = sum(count for stack, count in stacks.items() if stack[1] == "[incomplete: short-copy]" and "main" not in stack)
+    assert share(right, sum(stacks.values())) > 0.9, stacks
+
+
 def test_without_rights_the_best_backend_left_records_a_command():
     done = as_nobody("record", "-o", "out/test.data", "--", "./deep", DEEP, 2, 2)
     account = hw.stats("out/test.data")
