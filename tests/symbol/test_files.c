@@ -538,12 +538,32 @@ static int open_in_own_namespace(void)
 	return open(here("hidden/deleted.so"), O_RDONLY | O_CLOEXEC);
 }
 
+/* What is mapped can be opened only with CAP_CHECKPOINT_RESTORE (proc(5), /proc/PID/map_files). */
+static bool mapped_files_can_be_opened(void)
+{
+	DIR *files = opendir("/proc/self/map_files");
+	struct dirent *entry;
+	int fd = -1;
+
+	while (files && fd < 0 && (entry = readdir(files)))
+		fd = entry->d_name[0] == '.' ? -1 : openat(dirfd(files), entry->d_name, O_RDONLY | O_CLOEXEC);
+	if (files)
+		closedir(files);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static void only_the_process_has_it(int (*prepare)(void), const char *name)
 {
 	char path[4096];
 	struct hw_process_event map;
 	struct mapper mapper;
 
+	if (!mapped_files_can_be_opened()) {
+		print_message("no right to open mapped files\n");
+		skip();
+	}
 	copy(directories[0], "whole.so", here("deleted.so"));
 	strcpy(path, here("deleted.so"));
 	fake_reset();
