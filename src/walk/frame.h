@@ -61,6 +61,26 @@ static inline int hw_is_in_clone(hw_u64 before, hw_u64 code)
 }
 
 /*
+ * mov -16(%rbp),%rsp; movq $0,-16(%rbp): where methods return to HotSpot's interpreter. It jumps to them with
+ * this address pushed, which so follows no call; but nobody restores rsp by rbp who does not keep a frame
+ * there.
+ */
+static inline int hw_is_interpreter_return(hw_u64 code)
+{
+	return code == 0xf045c748f0658b48ull;
+}
+
+/* May a guessed pc be one that a call, or what stands for one, left on the stack? */
+static inline int hw_is_return_address(struct hw_walk *w)
+{
+	hw_u64 code;
+
+	if (!hw_read_code(w, w->pc - 8, &code) && hw_ends_in_call(code))
+		return 1;
+	return !hw_read_code(w, w->pc, &code) && hw_is_interpreter_return(code);
+}
+
+/*
  * pc stands right after the system call of glibc's clone or clone3, which end their unwind entry before it:
  * in the new thread nothing is above, in the parent the stack is as at the entry. A rule, or 0.
  */
@@ -91,9 +111,10 @@ static inline int hw_is_context_start(const struct hw_walk *w, hw_u64 code)
 
 /*
  * Where the task stands: what the instruction at pc says of the stack. At the first instructions of a
- * function (push %rbp; mov %rsp,%rbp, also after endbr64, or after HotSpot's mov %eax,-n(%rsp)), at ret, and
- * in a stub of a static program's PLT (jmp *n(%rip); xchg %ax,%ax) rbp is still or again the caller's: a
- * guess by it would skip the caller. A rule, or 0: nothing.
+ * function (push %rbp; mov %rsp,%rbp, also after endbr64, or after HotSpot's mov %eax,-n(%rsp)), at ret, also
+ * where HotSpot asks before it whether to stop (cmp n(%r15),%rsp; ja; ret), and in a stub of a static
+ * program's PLT (jmp *n(%rip); xchg %ax,%ax) rbp is still or again the caller's: a guess by it would skip the
+ * caller. A rule, or 0: nothing.
  */
 static inline hw_u64 hw_rule_of_code(struct hw_walk *w, hw_u64 code)
 {
@@ -104,7 +125,8 @@ static inline hw_u64 hw_rule_of_code(struct hw_walk *w, hw_u64 code)
 		return 0;
 	if ((code & 0xff) == 0xc3 || (code & 0xffff) == 0xc3f3 /* ret */ || (hw_u32)code == 0xe5894855 ||
 	    (hw_u32)code == 0xec8b4855 || code == 0xe5894855fa1e0ff3ull || code == 0xec8b4855fa1e0ff3ull ||
-	    (code & 0xff00000000ffffffull) == 0x5500000000248489ull ||
+	    (code & 0xff00000000ffffffull) == 0x5500000000248489ull || three == 0xa73b49 ||
+	    (code & 0xff00000000ffffull) == 0xc300000000870full ||
 	    (code & 0xffff00000000ffffull) == 0x90660000000025ffull)
 		return HW_RULE(HW_RULE_CFA, HW_REG_RSP, 8);
 	if ((three == 0xe58948 || three == 0xec8b48) && !hw_read_code(w, w->pc - 1, &before) &&
@@ -154,7 +176,7 @@ static inline int hw_end_of(int step, hw_u32 gap_reason)
 static inline int hw_walk_frame(struct hw_walk *w)
 {
 	hw_u64 lookup = w->flags & HW_WALK_EXACT ? w->pc : w->pc - 1;
-	hw_u64 offset, code, rule = 0;
+	hw_u64 offset, rule = 0;
 	hw_u32 gap_reason = 0;
 	struct hw_mapping *m;
 	int step;
@@ -167,8 +189,7 @@ static inline int hw_walk_frame(struct hw_walk *w)
 	}
 	m = &w->mappings[w->mapping & (HW_MAPPINGS_KEPT - 1)];
 	if (w->flags & HW_WALK_GUESSED) {
-		if (m->kind == HW_MAPPING_NOT_CODE || hw_read_code(w, w->pc - 8, &code) ||
-		    !hw_ends_in_call(code))
+		if (m->kind == HW_MAPPING_NOT_CODE || !hw_is_return_address(w))
 			return HW_FRAME_DONE + (int)w->guess_reason;
 	}
 	switch (m->kind) {

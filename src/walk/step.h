@@ -235,8 +235,9 @@ static inline int hw_step_frame_pointer(struct hw_walk *w)
 	w->need = rbp + 8;
 	if (hw_read_stack(w, rbp + 8, &pc))
 		return HW_STEP_STACK;
-	w->flags = 0; /* a guess: nothing is known of the other registers */
 	hw_enter_caller(w, pc, rbp + 16);
+	w->known = 1u << HW_REG_RSP; /* where the others were saved, nobody knows */
+	w->saved = 0;
 	hw_saved_at(w, HW_REG_RBP, rbp);
 	w->flags = HW_WALK_GUESSED;
 	return HW_STEP_OK;
