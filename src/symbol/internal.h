@@ -79,6 +79,8 @@ struct hw_found {
 	bool bounded;         /* it has no symbol, but start is known */
 	uint64_t address;     /* as the symbols count */
 	uint64_t offset;      /* in the file */
+	const struct hw_process_event
+	    *code; /* kernel code that came at run time, by the recording; or NULL */
 };
 
 /* Which file an address is in, and where there; then, which function. *map: NULL in the kernel, or unknown.

@@ -70,6 +70,18 @@ static int take_module(struct hw_kernel *kernel, const struct line *line, struct
 	return array_push(&kernel->modules, module);
 }
 
+/*
+ * A BPF program or a trampoline of ftrace that is there now says nothing of what was there then; recordings
+ * tell of their BPF programs.
+ */
+static bool comes_and_goes(const struct line *line)
+{
+	static const char bpf[] = "[bpf]", made[] = "[__builtin__";
+
+	return (line->module_length == strlen(bpf) && !memcmp(line->module, bpf, strlen(bpf))) ||
+	       (line->module_length > strlen(made) && !memcmp(line->module, made, strlen(made)));
+}
+
 static int take_line(struct hw_kernel *kernel, const struct line *line, struct hw_collector *collector,
                      struct hw_strings *strings)
 {
@@ -89,8 +101,7 @@ static int take_line(struct hw_kernel *kernel, const struct line *line, struct h
 		return 0;
 	if (line->module && take_module(kernel, line, strings))
 		return -ENOMEM;
-	/* A BPF program that is loaded now says nothing of what was there then; recordings tell of theirs. */
-	if (line->module && line->module_length == 5 && !memcmp(line->module, "[bpf]", 5))
+	if (line->module && comes_and_goes(line))
 		return hw_collector_add_end(collector, line->address);
 	return hw_collector_add_name(collector, line->address, 0, line->name, line->name_length, quality);
 }

@@ -86,12 +86,33 @@ static struct hw_symbol_file *get_perf_map(struct hw_symbolizer *symbolizer, uin
 
 /* ---- addresses ---- */
 
-static void look_up_kernel(struct hw_symbolizer *symbolizer, struct hw_found *found)
+/*
+ * Kernel code that came at run time is told by records of its own. They go before kallsyms, which is of now:
+ * what stands before such code now (a trampoline of ftrace) would seem to reach over it.
+ */
+static const struct hw_process_event *run_time_code(const struct hw_symbolizer *symbolizer, uint64_t address)
 {
 	const struct hw_kernel *kernel = &symbolizer->kernel;
 	const struct hw_process_event *map;
+
+	if (symbolizer->kernel_match == HW_KERNEL_SAME && address >= kernel->text &&
+	    address < kernel->text_end)
+		return NULL;
+	map = hw_processes_find(symbolizer->processes, (uint32_t)-1, address);
+	return map && map->name[0] != '[' ? map : NULL;
+}
+
+static void look_up_kernel(struct hw_symbolizer *symbolizer, struct hw_found *found)
+{
+	const struct hw_kernel *kernel = &symbolizer->kernel;
 	uint32_t symbol = HW_NO_SYMBOL;
 
+	if (found->code) {
+		found->function = found->code->name;
+		found->start = found->code->start;
+		found->path = "[bpf]";
+		return;
+	}
 	if (symbolizer->kernel_match == HW_KERNEL_SAME) {
 		symbol = hw_symtab_find(&kernel->symtab, found->address);
 	} else if (symbolizer->kernel_match == HW_KERNEL_MOVED) {
@@ -99,16 +120,8 @@ static void look_up_kernel(struct hw_symbolizer *symbolizer, struct hw_found *fo
 		if (found->address - kernel->text < kernel->text_end - kernel->text)
 			symbol = hw_symtab_find(&kernel->symtab, found->address);
 	}
-	if (symbol == HW_NO_SYMBOL) {
-		/* Code that came at run time is told by records of its own. */
-		map = hw_processes_find(symbolizer->processes, (uint32_t)-1, found->address);
-		if (map && map->name[0] != '[') {
-			found->function = map->name;
-			found->start = map->start;
-			found->path = "[bpf]";
-		}
+	if (symbol == HW_NO_SYMBOL)
 		return;
-	}
 	found->function = hw_symtab_name(&kernel->symtab, symbol);
 	found->start = kernel->symtab.symbols[symbol].start;
 	found->path = hw_kernel_file(kernel, found->address);
@@ -144,6 +157,7 @@ void hw_symbolizer_locate(struct hw_symbolizer *symbolizer, uint32_t pid, uint64
 	}
 	if (kernel) {
 		found->file = &symbolizer->kernel_file;
+		found->code = run_time_code(symbolizer, lookup);
 	} else if (*map && hw_mapping_is_anonymous(*map)) {
 		found->file = get_perf_map(symbolizer, pid);
 	} else if (*map) {

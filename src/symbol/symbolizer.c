@@ -257,6 +257,10 @@ uint32_t hw_symbolizer_frame(struct hw_symbolizer *symbolizer, uint32_t pid, uin
 	struct hw_found found;
 
 	hw_symbolizer_locate(symbolizer, pid, lookup, kernel, &found, &map);
+	if (found.code) { /* other code may stand there later */
+		hw_symbolizer_look_up(symbolizer, pid, map, &found);
+		return hw_symbolizer_frame_of(symbolizer, &found);
+	}
 	key = (struct address_key){found.file->number, found.offset};
 	fresh = &symbolizer->fresh[(key.offset * 0x9e3779b97f4a7c15u >> 40 ^ key.file) % FRESH_ADDRESSES];
 	if (fresh->file == key.file + 1 && fresh->offset == key.offset)

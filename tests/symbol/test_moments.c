@@ -160,6 +160,42 @@ static void a_bpf_program_of_the_recording_is_named(void **state)
 	hw_symbolizer_free(symbolizer);
 }
 
+static void bpf_programs_are_named_by_the_recording_not_by_what_is_there_now_or_was_before(void **state)
+{
+	struct hw_symbolizer_options options = {.kallsyms = "kallsyms"};
+	struct hw_process_event program = kernel_map(0xffffffffc0202000);
+	struct hw_symbolizer *symbolizer;
+	FILE *file = fopen("kallsyms", "w");
+
+	(void)state;
+	fputs("ffffffff81000000 T _text\nffffffff82000000 T _etext\n"
+	      "ffffffffc0201000 t ftrace_trampoline\t[__builtin__ftrace]\n"
+	      "ffffffffc0201f00 t in_module\t[mod]\n"
+	      "ffffffffc0210000 t bpf_prog_now\t[bpf]\n",
+	      file);
+	fclose(file);
+	fake_reset();
+	program.length = 0x100;
+	program.name = "bpf_prog_first";
+	program.time_ns = fake_time(10);
+	fake_event(program);
+	program.start += 0x40;
+	program.name = "bpf_prog_second";
+	program.time_ns = fake_time(20);
+	fake_event(program);
+	symbolizer = fake_symbolizer(&options);
+	hw_symbolizer_advance(symbolizer, fake_time(15));
+	assert_string_equal(name_at(symbolizer, 1, 0xffffffffc0202050, true), "bpf_prog_first");
+	hw_symbolizer_advance(symbolizer, fake_time(25));
+	assert_string_equal(name_at(symbolizer, 1, 0xffffffffc0202050, true), "bpf_prog_second");
+	assert_string_equal(name_at(symbolizer, 1, 0xffffffffc0202010, true), "bpf_prog_first");
+	assert_string_equal(name_at(symbolizer, 1, 0xffffffffc0201010, true), "");
+	assert_string_equal(name_at(symbolizer, 1, 0xffffffffc0201f10, true), "in_module");
+	assert_string_equal(name_at(symbolizer, 1, 0xffffffffc0210010, true), "");
+	hw_symbolizer_free(symbolizer);
+	unlink("kallsyms");
+}
+
 /* ---- the vDSO ---- */
 
 static void the_vdso_is_named_by_this_machines_own(void **state)
@@ -355,6 +391,7 @@ int main(void)
 	    cmocka_unit_test(kernel_functions_of_another_boot_are_named_where_they_were),
 	    cmocka_unit_test(a_copy_of_kallsyms_can_be_given),
 	    cmocka_unit_test(a_bpf_program_of_the_recording_is_named),
+	    cmocka_unit_test(bpf_programs_are_named_by_the_recording_not_by_what_is_there_now_or_was_before),
 	    cmocka_unit_test(the_vdso_is_named_by_this_machines_own),
 	    cmocka_unit_test(a_perf_map_must_belong_to_its_process),
 	    cmocka_unit_test(a_containers_perf_map_is_read_through_its_root),
