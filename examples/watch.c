@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* Record one process and its descendants for a second: watch PID. */
+/* Record one process and its descendants for a second, or more: watch PID [SECONDS]. */
 #include <homeward/recorder.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@ static int print_sample(void *context, const struct homeward_sample *sample)
 int main(int argc, char **argv)
 {
 	pid_t pid = argc > 1 ? atoi(argv[1]) : 0;
+	int seconds = argc > 2 ? atoi(argv[2]) : 1;
 	struct homeward_recorder_options options = {.size = sizeof(options), .pids = &pid, .pid_count = 1};
 	struct homeward_recorder_counts counts = {.size = sizeof(counts)};
 	struct homeward_recorder *recorder;
@@ -24,7 +25,7 @@ int main(int argc, char **argv)
 
 	if (!code)
 		code = homeward_recorder_start(recorder);
-	for (int i = 0; !code && i < 10; i++)
+	for (int i = 0; !code && i < 10 * seconds; i++)
 		code = homeward_recorder_poll(recorder, 100);
 	if (!code)
 		code = homeward_recorder_stop(recorder);

@@ -38,11 +38,12 @@ void gathered_reset(struct gathered *g);
 unsigned gathered_add(struct gathered *g, const struct hw_session_options *options, pid_t pid);
 /* Read for so long. */
 void gather_for(struct gathered *g, int milliseconds);
-/* Read until the session has that many samples; fails after a minute. */
+/* Read until the session has that many samples, of this process (0: of any); fails after some minutes. */
 void gather_samples(struct gathered *g, unsigned bit, unsigned samples);
+void gather_samples_of(struct gathered *g, unsigned bit, pid_t pid, unsigned samples);
 /* Stop sampling for these sessions (a mask) and read what they are owed. */
 void gather_rest(struct gathered *g, uint64_t sessions);
-/* Remove the session and read until its bit is free again; fails after ten seconds. */
+/* Remove the session and read until its bit is free again; fails after some minutes. */
 void remove_and_wait(struct gathered *g, unsigned bit);
 struct share share_of(const struct gathered *g, unsigned bit, pid_t pid);
 /* Everything asked was answered, once, and nothing else came. */

@@ -3,22 +3,13 @@
 """busy_bpf.py SECONDS: write to a BPF map all the time; the kernel drops what BPF programs would sample meanwhile."""
 
 import ctypes
-import os
 import struct
 import sys
 import time
 
+from bpf_call import bpf
+
 ENTRIES = 20000
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def bpf(command, attr):
-    block = ctypes.create_string_buffer(attr, len(attr))
-    result = libc.syscall(321, command, block, len(attr))
-    assert result >= 0, os.strerror(ctypes.get_errno())
-    return result
-
 
 table = bpf(0, struct.pack("<IIIII", 1, 4, 8, ENTRIES, 0))  # BPF_MAP_CREATE of a hash
 keys = ctypes.create_string_buffer(struct.pack(f"<{ENTRIES}I", *range(ENTRIES)))

@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 
 import hw
 
@@ -41,14 +40,14 @@ class Daemon:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log, **popen)
 
     def __enter__(self):
-        hw.until(lambda: "serving at" in self.lines() or self.process.poll() is not None, 60)
+        hw.until(lambda: "serving at" in self.lines() or self.process.poll() is not None)
         assert self.process.poll() is None, self.lines()
         return self
 
     def __exit__(self, failure, *_):
         if self.process.poll() is None:
             self.process.terminate()
-            status = self.process.wait(60)
+            status = self.process.wait(hw.PATIENCE)
             assert failure or status == 0, (status, self.lines()[-2000:])  # a sanitizer's word, too
         self.log.close()
 
@@ -116,7 +115,7 @@ class Daemon:
 
     def connect(self):
         client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        client.settimeout(20)
+        client.settimeout(hw.PATIENCE)
         client.connect(self.path)
         return client
 
@@ -156,19 +155,6 @@ class Ring:
         return records
 
 
-def sample_pids(path):
-    """The PIDs of all samples of a recording, which may end anywhere."""
-    with open(path, "rb") as file:
-        data = file.read()
-    at, pids = struct.unpack_from("<Q", data, 40)[0] if len(data) >= 48 else len(data), set()
-    while at + 24 <= len(data):
-        kind, _, size = struct.unpack_from("<IHH", data, at)
-        if kind == SAMPLE:
-            pids.add(struct.unpack_from("<I", data, at + 16)[0])
-        at += max(size, 8)
-    return pids
-
-
 def answer(client):
     """The daemon's next message: its type and, of an error, its text. (0, "") if it has closed."""
     try:
@@ -199,7 +185,7 @@ def refusal(daemon, *messages):
         return hw.one_line(text)
 
 
-def stop(process, patience=60):
+def stop(process, patience=hw.PATIENCE):
     """End a recording as a user does; its exit status and what it printed."""
     process.send_signal(signal.SIGINT)
     _, text = process.communicate(timeout=patience)
@@ -207,15 +193,5 @@ def stop(process, patience=60):
 
 
 def busy(seconds):
-    """A process that burns a CPU."""
-    return ["/usr/bin/perl", "-e", f"$e = time + {seconds}; 1 while time < $e"]
-
-
-def wait_samples(path, least_bytes=20000, seconds=20):
-    hw.until(lambda: os.path.exists(path) and os.path.getsize(path) > least_bytes, seconds)
-
-
-def elapsed(function):
-    begun = time.monotonic()
-    function()
-    return time.monotonic() - begun
+    """A process that burns a CPU for so long, and for half of that by its own account."""
+    return ["/usr/bin/perl", "-e", f"$e = time + {seconds}; 1 while time < $e or (times)[0] < {seconds / 2}"]

@@ -6,6 +6,7 @@ hw.main(globals()). Each test gets a fresh directory as its working directory. A
 calls hw.skip(reason); a file whose tests all skip is skipped as a whole.
 """
 
+import collections
 import ctypes
 import json
 import os
@@ -22,6 +23,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 BUILD = os.environ.get("HW_BUILD", os.path.join(SOURCE, "build"))
 HOMEWARD = os.path.join(BUILD, "src", "cli", "homeward")
 NOBODY = 65534
+PATIENCE = 180  # seconds: what is waited for comes much sooner, but on a machine that is busy with other things
 os.environ["HOMEWARD_SOCKET"] = ""  # a daemon that serves this machine is not what is tested
 BPF, PERF_EVENT_OPEN, PTRACE = 321, 298, 101  # system calls of x86-64
 
@@ -73,7 +75,7 @@ def need_tool(name):
     return path
 
 
-def run(*arguments, status=0, timeout=60, program=HOMEWARD, **options):
+def run(*arguments, status=0, timeout=PATIENCE, program=HOMEWARD, **options):
     """Run homeward with these arguments; fail unless it ends with this exit status (None: any)."""
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("stdout", subprocess.PIPE)
@@ -136,6 +138,76 @@ def record(*arguments, output="test.data", **options):
     return output
 
 
+Sample = collections.namedtuple("Sample", "pid time_ns cpu")
+
+
+class Growing:
+    """A recording, not compressed, that somebody is writing."""
+
+    def __init__(self, path):
+        self.path, self.at, self.found = path, 0, []
+
+    def samples(self):
+        """What is in it by now."""
+        if not os.path.exists(self.path):
+            return self.found
+        with open(self.path, "rb") as file:
+            if not self.at:
+                head = file.read(48)
+                self.at = struct.unpack_from("<Q", head, 40)[0] if len(head) == 48 else 0
+            file.seek(self.at)
+            data = file.read() if self.at else b""
+        at = 0
+        while at + 40 <= len(data):
+            kind, _, size = struct.unpack_from("<IHH", data, at)
+            if size < 8 or at + size > len(data):
+                break
+            if kind == 9:  # PERF_RECORD_SAMPLE: ip, pid, tid, time, cpu
+                self.found.append(Sample(*struct.unpack_from("<I4xQI", data, at + 16)))
+            at += size
+        self.at += at
+        return self.found
+
+    def of(self, pid):
+        """How many samples of a process are in it by now."""
+        return sum(sample.pid == pid for sample in self.samples())
+
+
+def wait_samples(path, least=100, pid=None, patience=PATIENCE):
+    """Wait until a recording has so many samples, or so many of one process."""
+    recording = Growing(path)
+    until(lambda: (recording.of(pid) if pid else len(recording.samples())) >= least, patience)
+
+
+def wait_begun(process, seconds=0.1):
+    """Wait until a process is past its start: it has been on a CPU for so long."""
+    def cpu_ticks():
+        with open(f"/proc/{process.pid}/stat", encoding="ascii") as file:
+            return sum(map(int, file.read().rpartition(")")[2].split()[11:13]))  # utime, stime
+    until(lambda: cpu_ticks() >= 100 * seconds)
+
+
+def wait_sampling(recorder):
+    """Wait until a recorder, whose stderr is a pipe, says that it samples."""
+    said = ""
+    while "sampling" not in said:
+        line = recorder.stderr.readline()
+        assert line, "it never said that it samples: " + said
+        said += line if isinstance(line, str) else line.decode()
+
+
+def record_enough(least, *arguments, seconds=1, output="test.data"):
+    """Record for so long and until there are so many samples; what homeward printed."""
+    with Background([HOMEWARD, "record", "-o", output, *arguments], stderr=subprocess.PIPE, text=True) as recorder:
+        end = time.monotonic() + seconds
+        recording = Growing(output)
+        until(lambda: recorder.poll() is not None or (len(recording.samples()) >= least and time.monotonic() >= end))
+        recorder.send_signal(signal.SIGINT)
+        _, said = recorder.communicate(timeout=PATIENCE)
+        assert recorder.returncode == 0, (recorder.returncode, said)
+    return said
+
+
 def stats(path):
     """What "homeward stats --json" says, with its sums checked."""
     account = json.loads(run("stats", "--json", path).stdout)
@@ -149,18 +221,18 @@ def stats(path):
 def folded(path, *arguments):
     """The folded stacks as a dictionary of stack (a tuple of names, root first) to samples."""
     stacks = {}
-    for line in run("export", "--to", "folded", path, *arguments, timeout=120).stdout.splitlines():
+    for line in run("export", "--to", "folded", path, *arguments, timeout=PATIENCE).stdout.splitlines():
         names, _, count = line.rpartition(" ")
         key = tuple(names.split(";"))
         stacks[key] = stacks.get(key, 0) + int(count)
     return stacks
 
 
-def until(condition, seconds=60):
-    """Wait until condition() is true; fail if it is not in time."""
+def until(condition, seconds=PATIENCE, told=lambda: ""):
+    """Wait until condition() is true; fail if it is not in time, with what told() says then."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"waited in vain: {told()}"
         time.sleep(0.02)
 
 

@@ -3,20 +3,11 @@
 """late_bpf.py TIMES: after half a second, load a BPF program called hw_late and run it for a while, TIMES times."""
 
 import ctypes
-import os
 import struct
 import sys
 import time
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def bpf(command, attr):
-    block = ctypes.create_string_buffer(attr, len(attr))
-    result = libc.syscall(321, command, block, len(attr))
-    assert result >= 0, os.strerror(ctypes.get_errno())
-    return result
-
+from bpf_call import bpf
 
 code = (struct.pack("<BBhi", 0xB7, 1, 0, 10000)  # r1 = 10000
         + struct.pack("<BBhi", 0x17, 1, 0, 1)  # r1 -= 1

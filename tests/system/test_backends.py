@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-import time
+import signal
 
 import hw
 
@@ -59,11 +59,14 @@ def test_dump_walks_stacks_without_frame_pointers():
 def test_dump_sees_the_whole_machine_and_programs_that_run_already():
     need_dump()
     hw.need_root()
-    with hw.Background([hw.workload("deep"), DEEP, 2, 30]) as process:
-        time.sleep(0.3)
-        hw.record("-q", "--backend", "dump", "-a", "-d", 2)
+    with hw.Background([hw.workload("deep"), DEEP, 2, 600]) as process:
+        hw.wait_begun(process)
+        with hw.Background([hw.HOMEWARD, "record", "-q", "--backend", "dump", "-a", "-o", "test.data"]) as recorder:
+            hw.wait_samples("test.data", 100, process.pid)
+            recorder.send_signal(signal.SIGINT)
+            assert recorder.wait(hw.PATIENCE) == 0
         assert any(stack[0] == "deep" and has_chain(stack) for stack in hw.folded("test.data"))
-        hw.record("-q", "--backend", "dump", "-p", process.pid, "-d", 2)
+        hw.record_enough(500, "-q", "--backend", "dump", "-p", process.pid)
         check_deep("test.data", "dump")
 
 
@@ -166,7 +169,8 @@ def test_ptrace_passes_exit_status_signals_and_stops_through():
         hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", "sh", "-c", script, status=status)
     hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", "./missing", status=127)
     # A handler runs, and a stopped child stays stopped until it is continued.
-    script = ("trap 'echo caught' USR1; kill -USR1 $$; sleep 30 & kill -STOP $!; sleep 0.3; "
+    script = ("trap 'echo caught' USR1; kill -USR1 $$; sleep 600 & kill -STOP $!; "
+              "until grep -qi 'State:.t' /proc/$!/status; do sleep 0.1; done; sleep 0.3; "
               "grep -qi 'State:.t' /proc/$!/status && echo stopped; kill -CONT $!; kill $!; wait $!; echo $?")
     done = hw.run("record", "-q", "--backend", "ptrace", "-o", "test.data", "--", "sh", "-c", script)
     assert done.stdout.split() == ["caught", "stopped", "143"], done.stdout
@@ -182,8 +186,9 @@ def test_ptrace_stands_storms_of_processes_and_threads():
 
 
 def test_ptrace_lets_go_of_what_goes_on():
-    with hw.Background([hw.workload("deep"), DEEP, 2, 30]) as process:
-        hw.record("-q", "--backend", "ptrace", "-p", process.pid, "-d", 2)
+    with hw.Background([hw.workload("deep"), DEEP, 2, 600]) as process:
+        hw.wait_begun(process)
+        hw.record_enough(300, "-q", "--backend", "ptrace", "-p", process.pid)
         check_deep("test.data", "ptrace")
         assert process.poll() is None
         with open(f"/proc/{process.pid}/status", encoding="utf-8") as file:

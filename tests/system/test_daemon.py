@@ -15,7 +15,8 @@ import time
 
 import hw
 from daemon import (ADD_PROCESS, CALLCHAIN, HELLO, LOST, PROCESSES, SAMPLE, START, STARTED, STOP, STOPPED, USER_DEFERRED, Daemon,
-                    Ring, answer, busy, message, refusal, sample_pids, stop, wait_samples, wish)
+                    Ring, answer, busy, message, refusal, stop, wish)
+from hw import wait_samples
 
 OTHER = 12321  # a user of no account
 
@@ -34,7 +35,7 @@ def test_record_uses_the_daemon_and_gets_complete_stacks():
         done = daemon.record("--", *busy(2))
         assert "with the daemon backend" in done.stderr
         account = hw.stats("test.data")
-        assert account["backend"] == "daemon" and account["asked"] > 100
+        assert account["backend"] == "daemon" and account["asked"] > 100, account
         assert account["ended"].get("complete", 0) >= 0.95 * account["answered"]
         assert any("perl" in names for stack in hw.folded("test.data") for names in stack)
         assert not account["lost"]["samples"], account
@@ -42,14 +43,14 @@ def test_record_uses_the_daemon_and_gets_complete_stacks():
 
 def test_two_clients_get_their_own_rate_and_filter():
     hw.need_recording()
-    with Daemon() as daemon, hw.Background(busy(30)) as one, hw.Background(busy(30)) as other:
+    with Daemon() as daemon, hw.Background(busy(600)) as one, hw.Background(busy(600)) as other:
         clients = [daemon.start_record("-F", rate, "-p", str(pid), output=name)
                    for rate, pid, name in (("999", one.pid, "a.data"), ("199", other.pid, "b.data"))]
-        time.sleep(3)
+        wait_samples("b.data", 300)
         for client in clients:
             status, text = stop(client)
             assert status == 0, text
-        seen = {name: {line.split()[1] for line in hw.run("script", name, timeout=120).stdout.splitlines()
+        seen = {name: {line.split()[1] for line in hw.run("script", name, timeout=hw.PATIENCE).stdout.splitlines()
                        if line and not line[0].isspace()} for name in ("a.data", "b.data")}
         assert seen == {"a.data": {str(one.pid)}, "b.data": {str(other.pid)}}, seen
         assert hw.stats("a.data")["samples"] > 2 * hw.stats("b.data")["samples"]
@@ -68,19 +69,25 @@ def test_one_program_makes_two_recordings_at_once_and_each_gets_its_own():
     hw.need_recording()
 
     def sampled(ring):
-        return {struct.unpack_from("=I", body, 8)[0] for kind, body in ring.read() if kind == SAMPLE}
+        return [struct.unpack_from("=I", body, 8)[0] for kind, body in ring.read() if kind == SAMPLE]
 
-    with Daemon() as daemon, hw.Background(busy(30)) as one, hw.Background(busy(30)) as other:
+    def both_have_some():
+        for mine, ring in zip(seen, rings):
+            mine += sampled(ring)
+        return all(len(mine) > 100 for mine in seen)
+
+    seen = [], []
+    with Daemon() as daemon, hw.Background(busy(600)) as one, hw.Background(busy(600)) as other:
         clients, rings = zip(*(begin(daemon, process, rate=499) for process in (one, other)))
         for client in clients:
             client.send(message(START))
         for client in clients:
             assert answer(client)[0] == STARTED
-        time.sleep(1)
-        for ring, process in zip(rings, (one, other)):
-            assert sampled(ring) == {process.pid}
+        hw.until(both_have_some)
+        assert set(seen[0]) == {one.pid} and set(seen[1]) == {other.pid}, [set(mine) for mine in seen]
         clients[0].close()  # the end of the one is none of the other's business
-        hw.until(lambda: sampled(rings[1]) == {other.pid}, 20)
+        sampled(rings[1])
+        hw.until(lambda: set(sampled(rings[1])) == {other.pid})
         clients[1].close()
 
 
@@ -104,7 +111,6 @@ def test_64_clients_record_at_once_each_its_own_and_a_65th_is_told():
         for client, _ in clients:
             client.send(message(START))
         for client, _ in clients:
-            client.settimeout(120)
             assert answer(client)[0] == STARTED
         assert daemon.status()["sessions"] == 64
         records = [[] for _ in clients]
@@ -114,7 +120,7 @@ def test_64_clients_record_at_once_each_its_own_and_a_65th_is_told():
                 mine += ring.read()
             return all(any(kind == SAMPLE for kind, _ in mine) for mine in records)
 
-        hw.until(everyone_has_some, 120)
+        hw.until(everyone_has_some)
         for client, _ in clients:
             client.send(message(STOP))
         for client, _ in clients:
@@ -133,7 +139,7 @@ def test_64_clients_record_at_once_each_its_own_and_a_65th_is_told():
         hw.until(lambda: daemon.status()["sessions"] == 63)
         for client, _ in clients[1:]:
             client.close()
-        hw.until(lambda: records_again(daemon), 20)
+        hw.until(lambda: records_again(daemon))
 
 
 def test_who_starts_is_told_what_there_is_as_fast_as_it_reads_and_stops_nobody():
@@ -146,12 +152,12 @@ def test_who_starts_is_told_what_there_is_as_fast_as_it_reads_and_stops_nobody()
         much.stdout.readline()  # there are 1500 mappings to tell of
         process, daemon = stack.enter_context(hw.Background(busy(600))), stack.enter_context(Daemon())
         witness = daemon.start_record("-q", "-p", str(process.pid), output="witness.data")
-        wait_samples("witness.data", 1000, 60)
+        wait_samples("witness.data", 10)
         client, ring = begin(daemon, much, ring_bytes=65536)
         with client:
             client.send(message(START))
-            before = os.path.getsize("witness.data")
-            wait_samples("witness.data", before + 10000, 60)  # nobody has read anything of the ring
+            before = len(hw.Growing("witness.data").samples())
+            wait_samples("witness.data", before + 50)  # nobody has read anything of the ring
             client.setblocking(False)
             records = []
 
@@ -161,7 +167,7 @@ def test_who_starts_is_told_what_there_is_as_fast_as_it_reads_and_stops_nobody()
                     return answer(client)[0] == STARTED
                 return False
 
-            hw.until(started, 60)
+            hw.until(started)
         told = sum(len(body) + 8 for kind, body in records)
         assert told > 65536, told
         assert not any(kind == LOST for kind, _ in records)
@@ -217,11 +223,11 @@ def test_a_socket_that_a_dead_daemon_left_is_replaced():
 
 def test_when_the_daemon_dies_its_clients_say_so_and_their_files_are_readable():
     hw.need_recording()
-    with Daemon() as daemon, hw.Background(busy(30)):
+    with Daemon() as daemon, hw.Background(busy(600)):
         client = daemon.start_record("-q", "-a")
         wait_samples("test.data")
         daemon.process.kill()
-        _, text = client.communicate(timeout=20)
+        _, text = client.communicate(timeout=hw.PATIENCE)
         assert client.returncode == 1
         assert "the homeward daemon is gone" in hw.one_line(text)
         assert hw.stats("test.data")["samples"] > 50
@@ -229,40 +235,57 @@ def test_when_the_daemon_dies_its_clients_say_so_and_their_files_are_readable():
 
 def test_when_the_daemon_is_told_to_end_its_clients_hear_it():
     hw.need_recording()
-    with Daemon() as daemon, hw.Background(busy(30)):
+    with Daemon() as daemon, hw.Background(busy(600)):
         client = daemon.start_record("-q", "-a")
         wait_samples("test.data")
         daemon.process.terminate()
-        _, text = client.communicate(timeout=20)
+        _, text = client.communicate(timeout=hw.PATIENCE)
         assert client.returncode == 1 and "the daemon ends" in hw.one_line(text)
-        assert daemon.process.wait(20) == 0
+        assert daemon.process.wait(hw.PATIENCE) == 0
         assert hw.stats("test.data")["samples"] > 50
+
+
+@contextlib.contextmanager
+def at_once():
+    """What runs in here runs before whatever else the machine does."""
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, -20)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 def test_a_killed_client_is_gone_within_a_second():
     hw.need_recording()
-    with Daemon() as daemon:
+    with at_once(), Daemon() as daemon:
         daemon.record("-d", "0.2", "-a")
+        hw.until(lambda: daemon.ring_maps() == 0)
         before = daemon.descriptors()
-        client = daemon.start_record("-q", "-a", stderr=subprocess.DEVNULL)
-        hw.until(lambda: daemon.ring_maps() == 1)
-        wait_samples("test.data", 1000)
-        client.kill()
-        client.wait()
-        hw.until(lambda: daemon.ring_maps() == 0, 1)
-        hw.until(lambda: daemon.descriptors() <= before, 1)
+        took = []
+        while not took or (took[-1] > 1 and len(took) < 5):  # a machine can be slow once
+            client = daemon.start_record("-q", "-a", stderr=subprocess.DEVNULL)
+            wait_samples("test.data", 1)
+            client.kill()
+            client.wait()
+            begun = time.monotonic()
+            hw.until(lambda: daemon.ring_maps() == 0 and daemon.descriptors() <= before)
+            took.append(time.monotonic() - begun)
+            os.unlink("test.data")
+        assert took[-1] <= 1, took
 
 
 def test_a_stopped_client_loses_its_own_records_which_its_file_tells_and_no_other_does():
     hw.need_recording()
-    with Daemon() as daemon, hw.Background(busy(60)), hw.Background(busy(60)):
+    with hw.Background(busy(600)), hw.Background(busy(600)), at_once(), Daemon() as daemon:
         good = daemon.start_record("-q", "-a", "-F", "4999", output="good.data")
         slow = daemon.start_record("-q", "-a", "-F", "4999", output="slow.data")
         wait_samples("slow.data")
         slow.send_signal(signal.SIGSTOP)
-        time.sleep(9)  # 2 CPUs × 5 kHz × 2 × 300 bytes fill 8 MiB in two or three seconds
+        # 2 CPUs × 5 kHz × 2 × 300 bytes fill 8 MiB in two or three seconds
+        wait_samples("good.data", len(hw.Growing("good.data").samples()) + 60000)
         slow.send_signal(signal.SIGCONT)
-        time.sleep(0.5)
+        wait_samples("slow.data", len(hw.Growing("slow.data").samples()) + 1)
         assert stop(good)[0] == 0 and stop(slow)[0] == 0
         lost = hw.stats("slow.data")
         assert lost["lost"]["samples"] > 1000, lost
@@ -294,7 +317,7 @@ def test_messages_that_make_no_sense_get_one_line_and_disturb_nobody():
         "a ring of no power of two": [message(HELLO, wish(ring_bytes=70000))],
         "a ring of a terabyte": [message(HELLO, wish(ring_bytes=1 << 40))],
     }
-    with Daemon() as daemon, hw.Background(busy(60)):
+    with Daemon() as daemon, hw.Background(busy(600)):
         witness = daemon.start_record("-q", "-a", output="witness.data")
         wait_samples("witness.data")
         before = daemon.descriptors()
@@ -311,7 +334,7 @@ def test_messages_that_make_no_sense_get_one_line_and_disturb_nobody():
 
 def test_a_client_that_writes_nonsense_into_its_ring_harms_itself_only():
     hw.need_recording()
-    with Daemon() as daemon, hw.Background(busy(60)):
+    with Daemon() as daemon, hw.Background(busy(600)):
         witness = daemon.start_record("-q", "-a", output="witness.data")
         with daemon.connect() as client:
             client.send(message(HELLO, wish(rate=999, ring_bytes=65536)))
@@ -355,29 +378,31 @@ def test_limits_of_a_user_are_told_in_one_line():
         hw.until(lambda: daemon.ring_maps() == 1)
         assert "has 1 sessions already" in refused()
         client.send_signal(signal.SIGINT)
-        assert client.wait(20) == 0
+        assert client.wait(hw.PATIENCE) == 0
     with Daemon("--max-sessions", "9", "--max-memory", "12") as daemon:
         client = subprocess.Popen([program, "record", "-q", "--socket", daemon.path, "-o", "pub/b.data"],
                                   stdin=subprocess.DEVNULL, **as_user(OTHER))
         hw.until(lambda: daemon.ring_maps() == 1)
         assert "rings are over the daemon's limit" in refused()
         client.send_signal(signal.SIGINT)
-        assert client.wait(20) == 0
+        assert client.wait(hw.PATIENCE) == 0
 
 
 def test_kernel_code_that_comes_is_told_to_those_who_may_see_the_kernel_only():
     hw.need_recording()
     os.mkdir("pub")
     os.chown("pub", OTHER, OTHER)
-    other = [program_for_all(), "record", "-q", "-o", "pub/other.data", "--socket"]
+    other = [program_for_all(), "record", "-o", "pub/other.data", "--socket"]
     with Daemon() as daemon:
-        own = daemon.start_record("-q", "-p", str(daemon.process.pid))
-        limited = subprocess.Popen([*other, daemon.path], stdin=subprocess.DEVNULL, **as_user(OTHER))
-        hw.until(lambda: daemon.ring_maps() == 2)
+        own = daemon.start_record("-p", str(daemon.process.pid))
+        limited = subprocess.Popen([*other, daemon.path], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   **as_user(OTHER))
+        for client in own, limited:
+            hw.wait_sampling(client)
         hw.run(*hw.late_bpf(2)[1:], program="/usr/bin/python3")
         for client in own, limited:
             client.send_signal(signal.SIGINT)
-            assert client.wait(20) == 0
+            assert client.wait(hw.PATIENCE) == 0
     assert "_hw_late" in hw.run("script", "-D", "test.data").stdout
     seen = hw.run("script", "-D", "pub/other.data").stdout
     assert ("_hw_late" in seen) == ("PERF_RECORD_KSYMBOL" in seen) == ("kernel.kallsyms" in seen)
@@ -414,12 +439,21 @@ def test_the_daemon_keeps_few_capabilities_and_its_compiler_none():
             assert status(pid, "Uid") != "0"
 
 
+def at_rest(look):
+    """What look() says when it has said the same for a second: the loader opens something for a moment now and then."""
+    said = []
+    while len(said) < 10 or any(each != said[-1] for each in said[-10:]):
+        said.append(look())
+        time.sleep(0.1)
+    return said[-1]
+
+
 def test_clients_killed_at_random_leave_nothing_behind_and_get_nothing_of_others():
     hw.need_recording()
     count = int(os.environ.get("HW_KILLED_CLIENTS", "24"))
 
     def recorded(i):
-        return sample_pids(f"{i}.data") if os.path.exists(f"{i}.data") else set()
+        return {sample.pid for sample in hw.Growing(f"{i}.data").samples()}
 
     with contextlib.ExitStack() as stack:
         busy_ones = [stack.enter_context(hw.Background(busy(600))) for _ in range(4)]
@@ -427,7 +461,7 @@ def test_clients_killed_at_random_leave_nothing_behind_and_get_nothing_of_others
         for _ in range(3):
             daemon.record("-d", "0.2", "-a")
         hw.until(lambda: daemon.ring_maps() == 0)
-        before, kernel, own = daemon.descriptors(), daemon.of_the_kernel(), daemon.own_kib()
+        before, kernel, own = at_rest(daemon.descriptors), at_rest(daemon.of_the_kernel), daemon.own_kib()
         seen = 0
         for _ in range(count // 8):
             for i in range(8):
@@ -435,7 +469,7 @@ def test_clients_killed_at_random_leave_nothing_behind_and_get_nothing_of_others
                     os.remove(f"{i}.data")
             clients = [daemon.start_record("-q", "-F", str(499 + i), *(["-p", str(busy_ones[i].pid)] if i < 4 else ["-a"]),
                                            output=f"{i}.data", stderr=subprocess.DEVNULL) for i in range(8)]
-            hw.until(lambda: any(map(recorded, range(8))), 60)
+            hw.until(lambda: any(map(recorded, range(8))))
             for client in random.sample(clients, len(clients)):
                 time.sleep(random.uniform(0, 0.1))
                 client.kill()
@@ -445,16 +479,17 @@ def test_clients_killed_at_random_leave_nothing_behind_and_get_nothing_of_others
                 assert i >= 4 or recorded(i) <= {busy_ones[i].pid}, (i, recorded(i), busy_ones)
                 seen += bool(recorded(i))
         assert seen >= count / 8, seen  # at least one of each eight lived long enough to be given something
-        hw.until(lambda: daemon.ring_maps() == 0 and daemon.descriptors() <= before, 2)
+        hw.until(lambda: daemon.ring_maps() == 0 and daemon.descriptors() <= before)
         daemon.record("-d", "0.3", "-a")
-        hw.until(lambda: daemon.descriptors() <= before and daemon.of_the_kernel() == kernel, 10)
+        hw.until(lambda: daemon.descriptors() <= before and daemon.of_the_kernel() == kernel, told=lambda: (
+            before, daemon.descriptors(), kernel, daemon.of_the_kernel()))
         status = daemon.status()
         assert status["sessions"] == status["kernel_events"] == 0, status
         assert daemon.own_kib() < own + 4096, (own, daemon.own_kib())
         ids = daemon.kernel_ids()
         daemon.process.terminate()
-        assert daemon.process.wait(60) == 0
-        hw.until(lambda: not ids & ids_of_the_kernel(), 20)
+        assert daemon.process.wait(hw.PATIENCE) == 0
+        hw.until(lambda: not ids & ids_of_the_kernel())
 
 
 def ids_of_the_kernel():
@@ -470,20 +505,20 @@ def test_a_compiler_that_is_killed_costs_one_table_and_the_daemon_nothing():
 
     def copy_of_perl(name):
         shutil.copy("/usr/bin/perl", name)
-        return [os.path.abspath(name), "-e", "$e = time + 60; 1 while time < $e"]
+        return [os.path.abspath(name), "-e", "$e = time + 600; 1 while time < $e"]
 
     with Daemon("--no-cache") as daemon:
         client = daemon.start_record("-q", "-a")
-        wait_samples("test.data", 1000)
+        wait_samples("test.data", 10)
         for number in signal.SIGKILL, signal.SIGSEGV:
             compiler, = daemon.children()
             os.kill(compiler, signal.SIGSTOP)
-            with hw.Background(copy_of_perl(f"lost-{number:d}")):
-                time.sleep(0.7)  # its table is asked for
+            with hw.Background(copy_of_perl(f"lost-{number:d}")) as process:
+                wait_samples("test.data", 100, process.pid)  # its table is asked for
                 os.kill(compiler, number)
                 os.kill(compiler, signal.SIGCONT)
-                with hw.Background(copy_of_perl(f"found-{number:d}")):
-                    time.sleep(2)
+                with hw.Background(copy_of_perl(f"found-{number:d}")) as process:
+                    wait_samples("test.data", 1000, process.pid)
             assert daemon.process.poll() is None and compiler not in daemon.children()
         status, text = stop(client)
         assert status == 0, text
@@ -505,7 +540,7 @@ def test_systemd_finds_no_fault_with_the_units_and_passes_its_socket():
     with open("homeward.service", "w", encoding="ascii") as unit:
         unit.write(text.replace(start, f"ExecStart={hw.HOMEWARD} daemon"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", "./homeward.service", "./homeward.socket"],
-                          capture_output=True, text=True, check=False, timeout=60)
+                          capture_output=True, text=True, check=False, timeout=hw.PATIENCE)
     complaints = [line for line in (done.stdout + done.stderr).splitlines() if "homeward" in line]
     assert done.returncode == 0 and not complaints, done.stderr
     path = os.path.abspath("s.sock")

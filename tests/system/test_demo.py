@@ -19,7 +19,7 @@ def check(backends, source=hw.SOURCE, build=hw.BUILD, **options):
     os.makedirs("out", exist_ok=True)
     os.chmod(".", 0o755)
     os.chmod("out", 0o777)
-    done = subprocess.run([os.path.join(source, "scripts", "demo")], env=environment, text=True, timeout=100,
+    done = subprocess.run([os.path.join(source, "scripts", "demo")], env=environment, text=True, timeout=hw.PATIENCE,
                           stdin=subprocess.DEVNULL, capture_output=True, check=False, **options)
     assert done.returncode == 0, (done.stdout[-1000:], done.stderr[-1000:])
     for part in "Functions, by what they ran themselves", "user stacks walked", "The flame graph is in":

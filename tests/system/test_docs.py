@@ -45,7 +45,7 @@ def complete(*words):
               "COMP_CWORD=$(($# - 1)); compopt() { :; }; _homeward; printf '%s\\n' \"${COMPREPLY[@]}\"")
     completion = os.path.join(hw.SOURCE, "completions", "homeward.bash")
     done = subprocess.run(["bash", "-c", script, "bash", completion, "homeward", *words], text=True,
-                          capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
+                          capture_output=True, stdin=subprocess.DEVNULL, timeout=hw.PATIENCE, check=True)
     assert done.stderr == "", done.stderr
     return set(done.stdout.split())
 
@@ -105,7 +105,7 @@ def test_the_commands_of_the_readme_work_as_written():
     for line in lines:
         words = line.removeprefix("sudo ").replace("-d 10", "-d 1").replace("make -j4", "sleep 1").split()
         assert words[0] == "homeward", line
-        said = hw.run(*words[1:], timeout=120)
+        said = hw.run(*words[1:], timeout=hw.PATIENCE)
         assert said.stdout or words[1] in ("record", "flame", "export"), line
     assert os.path.getsize("flame.html") > 10000
 

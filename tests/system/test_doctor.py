@@ -20,7 +20,7 @@ def below(script, *arguments):
     command = f'{script} && exec "$@"'
     return subprocess.run(
         ["unshare", "-m", "sh", "-c", command, "sh", hw.HOMEWARD, *arguments],
-        text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+        text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=hw.PATIENCE, check=False)
 
 
 def test_text_has_a_line_for_each_thing_and_a_verdict():

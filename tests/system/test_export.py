@@ -37,7 +37,7 @@ def recorded():
 def script_samples(path):
     """(time in us, cpu, tid, comm, addresses) of each sample, as homeward script prints them; sorted."""
     samples = []
-    for line in hw.run("script", "--no-pager", path, timeout=120).stdout.splitlines():
+    for line in hw.run("script", "--no-pager", path, timeout=hw.PATIENCE).stdout.splitlines():
         if line.startswith("\t"):
             if "(cookie)" not in line:
                 samples[-1][4].append(line.split()[0])
@@ -54,7 +54,7 @@ def perf_samples(path):
     with open("samples.py", "w", encoding="utf-8") as file:
         file.write(PERF_SCRIPT)
     done = subprocess.run(["perf", "script", "-i", path, "--max-stack", "1024", "-s", "samples.py"], check=True,
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=hw.PATIENCE)
     samples = []
     for line in done.stdout.splitlines():
         comm, tid, cpu, time_ns, addresses = line.split("\t")
@@ -163,7 +163,7 @@ def pprof_profile(path):
     proto = os.path.join(hw.SOURCE, "src", "report")
     with gzip.open(path) as file:
         done = subprocess.run(["protoc", "--decode=perftools.profiles.Profile", "-I", proto, "profile.proto"],
-                              input=file.read(), capture_output=True, check=True, timeout=120)
+                              input=file.read(), capture_output=True, check=True, timeout=hw.PATIENCE)
     return text_messages(done.stdout.decode())
 
 

@@ -67,7 +67,7 @@ def perf_script(path, *arguments):
 
 
 def homeward_script(path, *arguments, **options):
-    return samples(hw.run("script", *arguments, "-i", path, timeout=120, **options).stdout)
+    return samples(hw.run("script", *arguments, "-i", path, timeout=hw.PATIENCE, **options).stdout)
 
 
 # ---- a recording of perf 7.3.4 with the kernel's own deferral ----
@@ -228,14 +228,15 @@ def test_a_killed_recorder_leaves_a_readable_file():
     # many more moments: tests/perfdata/test_writer.c
     hw.need_recording()
     random.seed(time.time_ns())
-    read = 0
-    with hw.Background([hw.workload("deep"), 30, 1, 120]):
-        for number in range(4):
+    read = number = 0
+    with hw.Background([hw.workload("deep"), 30, 1, 600]):
+        while number < 4 or (read < 2 and number < 40):
             path, options = f"killed{number}.data", ["-z"] if number % 2 else []
             with hw.Background([hw.HOMEWARD, "record", "-a", "-q", "-F", 4999, "-o", path, *options]) as recorder:
                 hw.until(lambda path=path: os.path.exists(path))
                 time.sleep(random.random() * 0.6)
                 recorder.send_signal(signal.SIGKILL)
+            number += 1
             if os.path.getsize(path) == 0:
                 hw.run("stats", path, status=1)  # killed before it wrote anything: one line says so
                 continue
@@ -243,7 +244,7 @@ def test_a_killed_recorder_leaves_a_readable_file():
             assert "killed" in path and done.stdout.startswith("{"), done
             info = hw.run("report", path)
             read += "samples" in info.stdout + info.stderr
-            if number < 2:
+            if number < 3:
                 continue
             # perf before 6.19 knows no deferred callchains and refuses such files, closed or not; merged it reads them
             hw.run("export", "--to", "perf", "-o", "merged.data", path)

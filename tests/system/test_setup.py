@@ -44,7 +44,7 @@ esac''')
 
     def setup(self, *arguments, **options):
         return subprocess.run([self.program, *arguments], env={"PATH": self.home, **options.pop("env", {})}, text=True,
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **options)
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=hw.PATIENCE, check=False, **options)
 
     def calls(self):
         path = os.path.join(self.home, "calls")

@@ -45,7 +45,7 @@ def test_a_truth_record_has_the_red_zone_and_all_mappings():
               "protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]\n"
               "for m in maps: protect(address(m), 4096, 5)\n"
               "while True: sorted(range(1000))\n")
-    truth.record(["/usr/bin/python3", "-c", script], 1)
+    truth.record(["/usr/bin/python3", "-c", script], 1, least=400)
     walks = list(truth.walks("truth.bin"))
     assert len(walks) > 50, len(walks)
     assert max(walk["mapping_count"] for walk in walks) > 300, walks[-1]

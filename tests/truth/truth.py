@@ -41,19 +41,24 @@ def compare(recording, truth, kept=()):
     return json.loads(done.stdout), done.stderr
 
 
-def record(command, seconds, walk="deferred"):
-    """Record a command from its first instruction on, and end it and its children after some seconds."""
+def record(command, seconds, walk="deferred", least=0):
+    """Record a command from its first instruction on, and end it and its children after some seconds.
+
+    On a machine that is busy it takes up to twenty times as long to have at least so many samples."""
     for name in "truth.data", "truth.bin":
         if os.path.exists(name):
             os.remove(name)
     recorder = subprocess.Popen([hw.HOMEWARD, "record", "-q", "-F", str(RATE), "--truth", "truth.bin", "--walk", walk,
                                  "-o", "truth.data", "--", *command],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
-    hw.until(lambda: has_begun() or recorder.poll() is not None, seconds=120)
+    hw.until(lambda: has_begun() or recorder.poll() is not None)
+    begun, recording = time.monotonic(), hw.Growing("truth.data")
     time.sleep(seconds)
+    while len(recording.samples()) < least and time.monotonic() - begun < 20 * seconds and recorder.poll() is None:
+        time.sleep(0.1)
     recorder.send_signal(signal.SIGINT)
     end_children(recorder.pid)
-    recorder.wait(timeout=60)
+    recorder.wait(timeout=hw.PATIENCE)
 
 
 def has_begun():
@@ -107,7 +112,7 @@ def measure(command, stacks, seconds_max, first, kept=()):
     examples = []
     seconds = min(seconds_max or ROUND_SECONDS, 1 + stacks / 2 / RATE)
     for number in range(first, first + 1 if seconds_max else ROUNDS_MAX):
-        record(command, seconds, "deferred" if number % 2 else "auto")
+        record(command, seconds, "deferred" if number % 2 else "auto", stacks)
         account, text = compare("truth.data", "truth.bin", kept)
         add(sums, account)
         examples.append(text)

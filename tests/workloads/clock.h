@@ -3,8 +3,10 @@
 #ifndef WORKLOAD_CLOCK_H
 #define WORKLOAD_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static inline uint64_t clock_ns(clockid_t clock)
@@ -21,9 +23,34 @@ static inline double argument_or(int argc, char **argv, int index, double fallba
 	return argc > index ? strtod(argv[index], NULL) : fallback;
 }
 
-static inline uint64_t deadline_after(double seconds)
+/*
+ * When a workload ends: after so long, and not before it (its threads and the children that it has waited
+ * for) was on a CPU for half of that. On a busy machine it runs longer, so that it is sampled as often as on
+ * an idle one.
+ */
+struct deadline {
+	uint64_t time_ns, cpu_ns;
+};
+
+static inline uint64_t cpu_ns_of(int who)
 {
-	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e9);
+	struct rusage used;
+
+	getrusage(who, &used);
+	return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000u;
+}
+
+static inline struct deadline deadline_after(double seconds)
+{
+	return (struct deadline){.time_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e9),
+	                         .cpu_ns = (uint64_t)(seconds * 1e9 / 2)};
+}
+
+static inline bool is_over(const struct deadline *deadline)
+{
+	return clock_ns(CLOCK_MONOTONIC) >= deadline->time_ns &&
+	       cpu_ns_of(RUSAGE_SELF) + cpu_ns_of(RUSAGE_CHILDREN) >= deadline->cpu_ns;
 }
 
 #endif

@@ -13,14 +13,14 @@
 #define ROUNDS      200000 /* about 0.2 ms at the bottom for each way down */
 
 static unsigned depth;
-static uint64_t deadline;
+static struct deadline deadline;
 static volatile uint64_t sink;
 
 static void *run(void *loops)
 {
 	uint64_t done = 0;
 
-	while (clock_ns(CLOCK_MONOTONIC) < deadline) {
+	while (!is_over(&deadline)) {
 		sink = chain_call(depth, chain_burn, ROUNDS);
 		done++;
 	}

@@ -17,7 +17,7 @@
 #define WORD_LENGTH 12
 #define KEPT        __attribute__((noinline)) /* to be seen under its own name */
 
-static uint64_t deadline;
+static struct deadline deadline;
 static volatile double sink;
 
 /* ---- arithmetic ---- */
@@ -135,7 +135,7 @@ KEPT static void read_files(void)
 
 static void *work(void *unused)
 {
-	while (clock_ns(CLOCK_MONOTONIC) < deadline) {
+	while (!is_over(&deadline)) {
 		evaluate_arithmetic();
 		sort_words();
 		read_files();

@@ -11,13 +11,14 @@
 
 int main(int argc, char **argv)
 {
-	uint64_t deadline = deadline_after(argument_or(argc, argv, 1, 5)), reads = 0;
+	struct deadline deadline = deadline_after(argument_or(argc, argv, 1, 5));
+	uint64_t reads = 0;
 	static char block[BLOCK_BYTES];
 	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 
 	if (zero < 0)
 		return 1;
-	while (clock_ns(CLOCK_MONOTONIC) < deadline) {
+	while (!is_over(&deadline)) {
 		if (read(zero, block, sizeof(block)) <= 0)
 			break;
 		reads++;

@@ -20,9 +20,10 @@ static uint64_t call_often(uint64_t times)
 
 int main(int argc, char **argv)
 {
-	uint64_t deadline = deadline_after(argument_or(argc, argv, 1, 5)), sum = 0;
+	struct deadline deadline = deadline_after(argument_or(argc, argv, 1, 5));
+	uint64_t sum = 0;
 
-	while (clock_ns(CLOCK_MONOTONIC) < deadline)
+	while (!is_over(&deadline))
 		sum += chain_call(10, call_often, 1000000);
 	printf("sum %llu\n", (unsigned long long)sum);
 	return 0;

@@ -39,7 +39,7 @@ static void outer(int number)
 
 int main(int argc, char **argv)
 {
-	uint64_t deadline = deadline_after(argument_or(argc, argv, 1, 5));
+	struct deadline deadline = deadline_after(argument_or(argc, argv, 1, 5));
 	int flags = SA_RESTART | (argc > 2 ? 0 : SA_ONSTACK);
 	struct sigaction on_timer = {.sa_handler = outer, .sa_flags = flags};
 	struct sigaction on_user = {.sa_handler = inner, .sa_flags = flags};
@@ -51,7 +51,7 @@ int main(int argc, char **argv)
 		perror("sigs");
 		return 1;
 	}
-	while (clock_ns(CLOCK_MONOTONIC) < deadline)
+	while (!is_over(&deadline))
 		chain_call(20, chain_burn, 100000);
 	every = (struct itimerval){0};
 	setitimer(ITIMER_REAL, &every, NULL);

@@ -42,11 +42,11 @@ static int spawn_one(const char *how)
 	return 0;
 }
 
-static int storm(uint64_t deadline, const char *how)
+static int storm(const struct deadline *deadline, const char *how)
 {
 	unsigned long count = 0;
 
-	while (clock_ns(CLOCK_MONOTONIC) < deadline) {
+	while (!is_over(deadline)) {
 		if (spawn_one(how))
 			return 1;
 		count++;
@@ -58,7 +58,7 @@ static int storm(uint64_t deadline, const char *how)
 
 int main(int argc, char **argv)
 {
-	uint64_t deadline = deadline_after(argument_or(argc, argv, 1, 5));
+	struct deadline deadline = deadline_after(argument_or(argc, argv, 1, 5));
 	unsigned workers = (unsigned)argument_or(argc, argv, 2, 2);
 	const char *how = argc > 3 ? argv[3] : "exec";
 	int status, failed = 0;
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 			return 1;
 		if (!worker) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			_exit(storm(deadline, how));
+			_exit(storm(&deadline, how));
 		}
 	}
 	while (wait(&status) > 0)

@@ -16,9 +16,10 @@ static uint64_t ask_often(uint64_t times)
 
 int main(int argc, char **argv)
 {
-	uint64_t deadline = deadline_after(argument_or(argc, argv, 1, 5)), sum = 0;
+	struct deadline deadline = deadline_after(argument_or(argc, argv, 1, 5));
+	uint64_t sum = 0;
 
-	while (clock_ns(CLOCK_MONOTONIC) < deadline)
+	while (!is_over(&deadline))
 		sum ^= chain_call(10, ask_often, 10000);
 	printf("sum %llu\n", (unsigned long long)sum);
 	return 0;
