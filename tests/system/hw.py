@@ -7,6 +7,7 @@ calls hw.skip(reason); a file whose tests all skip is skipped as a whole.
 """
 
 import collections
+import contextlib
 import ctypes
 import json
 import os
@@ -198,6 +199,8 @@ def wait_sampling(recorder):
 
 def record_enough(least, *arguments, seconds=1, output="test.data"):
     """Record for so long and until there are so many samples; what homeward printed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(output)  # what is in there counts for nothing
     with Background([HOMEWARD, "record", "-o", output, *arguments], stderr=subprocess.PIPE, text=True) as recorder:
         end = time.monotonic() + seconds
         recording = Growing(output)

@@ -264,6 +264,7 @@ def test_a_killed_client_is_gone_within_a_second():
         before = daemon.descriptors()
         took = []
         while not took or (took[-1] > 1 and len(took) < 5):  # a machine can be slow once
+            os.unlink("test.data")
             client = daemon.start_record("-q", "-a", stderr=subprocess.DEVNULL)
             wait_samples("test.data", 1)
             client.kill()
@@ -271,7 +272,6 @@ def test_a_killed_client_is_gone_within_a_second():
             begun = time.monotonic()
             hw.until(lambda: daemon.ring_maps() == 0 and daemon.descriptors() <= before)
             took.append(time.monotonic() - begun)
-            os.unlink("test.data")
         assert took[-1] <= 1, took
 
 
