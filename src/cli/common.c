@@ -136,7 +136,8 @@ static int load(struct hw_input *input)
 	struct progress progress = {.path = input->path, .began = time(NULL)};
 	struct hw_load_options options = {.progress = isatty(STDERR_FILENO) ? show_progress : NULL,
 	                                  .context = &progress,
-	                                  .root = input->symbols.root};
+	                                  .root = input->symbols.root,
+	                                  .unmerged = input->unmerged};
 	struct hw_error err = {0};
 	int code = hw_recording_load(input->path, &options, &input->recording, &err);
 

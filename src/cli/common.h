@@ -20,6 +20,7 @@ struct hw_input {
 	const char *event;
 	struct hw_symbolizer_options symbols;
 	struct hw_filter filter;
+	bool unmerged; /* see hw_load_options */
 
 	struct hw_recording *recording;
 	struct hw_symbolizer *symbolizer;

@@ -17,6 +17,8 @@ static const char help[] =
     "  -F, --fields FIELD,…    some of comm,pid,tid,cpu,time,period,event,ip,sym,symoff,dso,srcline;\n"
     "                          +FIELD and -FIELD change the default (all but pid and srcline)\n"
     "  -D, --dump-raw-trace    raw records instead, bytes and what they say, in the order of the file\n"
+    "      --no-merge-callchains  samples as they were recorded, deferred callchains by themselves\n"
+    "      --merge-callchains  the default: each sample with its deferred callchain\n"
     "      --full-source-path  srcline with its directories\n"
     "      --no-inline         the default: inlined functions are not shown\n" HW_HELP_FILTER HW_HELP_SYMBOLS
     "      --no-pager          do not start $PAGER on a terminal\n"
@@ -29,7 +31,7 @@ static const char help[] =
     "  homeward script -F comm,tid,time,event --pid 1234\n"
     "  homeward script | stackcollapse-perf.pl | flamegraph.pl > flame.svg\n";
 
-enum { OPTION_NO_INLINE = HW_OPTION_OWN, OPTION_FULL_SOURCE_PATH };
+enum { OPTION_NO_INLINE = HW_OPTION_OWN, OPTION_FULL_SOURCE_PATH, OPTION_MERGE, OPTION_NO_MERGE };
 
 static const struct option options[] = {
     HW_INPUT_OPTIONS,
@@ -39,6 +41,8 @@ static const struct option options[] = {
     {"dump-raw-trace", no_argument, NULL, 'D'},
     {"no-inline", no_argument, NULL, OPTION_NO_INLINE},
     {"full-source-path", no_argument, NULL, OPTION_FULL_SOURCE_PATH},
+    {"merge-callchains", no_argument, NULL, OPTION_MERGE},
+    {"no-merge-callchains", no_argument, NULL, OPTION_NO_MERGE},
     {"no-pager", no_argument, NULL, HW_OPTION_NO_PAGER},
     {NULL, 0, NULL, 0},
 };
@@ -64,6 +68,10 @@ static int take_option(struct script *script, int option)
 		return 0;
 	case OPTION_NO_INLINE:
 		script->input.symbols.inlined = false;
+		return 0;
+	case OPTION_MERGE:
+	case OPTION_NO_MERGE:
+		script->input.unmerged = option == OPTION_NO_MERGE;
 		return 0;
 	case OPTION_FULL_SOURCE_PATH:
 		script->full_source = true;

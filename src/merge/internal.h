@@ -44,7 +44,8 @@ struct hw_recording {
 	struct hw_account account;
 	struct hw_reader *reader; /* owns the strings of info */
 	char backend[32];
-	int spool; /* records with stack copies that cannot be read twice; -1: none */
+	bool unmerged; /* see hw_load_options */
+	int spool;     /* records with stack copies that cannot be read twice; -1: none */
 	uint64_t spool_bytes;
 };
 

@@ -34,7 +34,11 @@ static void count(struct hw_recording *recording)
 	array_for_each (&recording->samples, s) {
 		first = s->time_ns < first ? s->time_ns : first;
 		last = s->time_ns > last ? s->time_ns : last;
-		if (s->state == HW_SAMPLE_KERNEL_ONLY)
+		if (s->state == HW_SAMPLE_CALLCHAIN) {
+			a->samples--;
+			a->callchains++;
+		}
+		if (s->state == HW_SAMPLE_KERNEL_ONLY || s->state == HW_SAMPLE_CALLCHAIN)
 			continue;
 		a->user_samples++;
 		if (s->state == HW_SAMPLE_DIRECT) {
@@ -203,6 +207,7 @@ int hw_recording_load(const char *path, const struct hw_load_options *options, s
 	if (!recording)
 		return hw_fail(err, -ENOMEM, "out of memory");
 	recording->spool = -1;
+	recording->unmerged = options && options->unmerged;
 	if (hw_intern_init(&recording->stacks)) {
 		hw_recording_free(recording);
 		return hw_fail(err, -ENOMEM, "out of memory");

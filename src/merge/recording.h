@@ -29,6 +29,7 @@ enum hw_sample_state {
 	HW_SAMPLE_UNANSWERED,  /* asked, no callchain came: see unanswered */
 	HW_SAMPLE_ANSWERED,    /* merged: see end */
 	HW_SAMPLE_DIRECT,      /* the user stack came with the sample (others' recordings) */
+	HW_SAMPLE_CALLCHAIN,   /* no sample but a deferred callchain; only where they are not merged */
 };
 
 struct hw_sample {
@@ -137,6 +138,7 @@ struct hw_load_options {
 	/* For samples that brought a copy of their stack: where to find files and to keep tables; NULL: none
 	 */
 	const char *root, *cache_directory;
+	bool unmerged; /* deferred callchains stand among the samples, which go without */
 };
 
 /*

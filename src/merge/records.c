@@ -93,6 +93,25 @@ static int add_sample(struct hw_recording *recording, const struct perf_event_he
 	return sample.state == HW_SAMPLE_ANSWERED ? hw_recording_keep_stack(recording, record) : 0;
 }
 
+static int add_unmerged(struct hw_recording *recording, const struct hw_callchain *callchain,
+                        const struct hw_decoded *d)
+{
+	struct hw_sample sample = {
+	    .time_ns = callchain->time_ns,
+	    .cookie = callchain->cookie,
+	    .pid = d->pid,
+	    .tid = callchain->tid,
+	    .cpu = d->cpu,
+	    .user_stack = callchain->stack,
+	    .event = (uint16_t)d->event,
+	    .state = HW_SAMPLE_CALLCHAIN,
+	    .end = callchain->end,
+	    .cpumode = PERF_RECORD_MISC_USER,
+	};
+
+	return array_push(&recording->samples, sample);
+}
+
 static int add_callchain(struct hw_recording *recording, const struct perf_event_header *record,
                          const struct hw_decoded *d)
 {
@@ -106,7 +125,8 @@ static int add_callchain(struct hw_recording *recording, const struct perf_event
 	callchain.end = end < HW_END_REASON_COUNT ? (uint8_t)end : HW_END_UNSAID;
 	if (hw_intern_add(&recording->stacks, words + 3, words[2], &callchain.stack))
 		return -ENOMEM;
-	return array_push(&recording->callchains, callchain);
+	return recording->unmerged ? add_unmerged(recording, &callchain, d)
+	                           : array_push(&recording->callchains, callchain);
 }
 
 /* ---- process events ---- */

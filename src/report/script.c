@@ -237,6 +237,10 @@ static void print_head(const struct scripter *scripter, const struct hw_sample *
 		         (unsigned long long)(sample->time_ns % 1000000000u / 1000));
 		fprintf(out, "%12s: ", time);
 	}
+	if (sample->state == HW_SAMPLE_CALLCHAIN) { /* in perf's words */
+		fprintf(out, "DEFERRED CALLCHAIN [cookie: %llx]", (unsigned long long)sample->cookie);
+		return;
+	}
 	if (fields & HW_FIELD_PERIOD)
 		fprintf(out, "%10llu ", (unsigned long long)sample->period);
 	if (fields & HW_FIELD_EVENT) {

@@ -87,6 +87,31 @@ def test_only_the_cookie_without_a_record_stays_open():
     assert account["asked"] - account["answered"] == 1, account
 
 
+def test_unmerged_samples_and_callchains_are_those_that_merging_joins():
+    path = os.path.join(FIXTURE, "perf-defer.data")
+    text = hw.run("script", "--no-merge", "-F", "comm,tid,time,ip", "-i", path).stdout
+    callchains, asked, merged = {}, [], collections.Counter()
+    for block in text.strip().split("\n\n"):
+        head, *stack = block.split("\n")
+        stack = [line.split()[0] for line in stack]
+        tid, when = HEAD.match(head).groups()
+        alone = re.search(r"DEFERRED CALLCHAIN \[cookie: ([0-9a-f]+)\]$", head)
+        if alone:
+            assert (tid, alone.group(1)) not in callchains, head
+            callchains[tid, alone.group(1)] = stack
+        elif block.endswith("(cookie) ([unknown])"):
+            asked.append((tid, when, stack))
+        else:
+            merged[tid, when, tuple(stack)] += 1
+    assert (len(callchains), len(asked)) == (133, 525), (len(callchains), len(asked))
+    for tid, when, stack in asked:
+        callchain = callchains.get((tid, stack[-1]))
+        merged[tid, when, tuple(stack[:-1] + callchain if callchain else stack)] += 1
+    ours = homeward_script(path, "-F", "comm,tid,time,ip")
+    assert merged == collections.Counter((*key, tuple(line.split()[0] for line in stack))
+                                         for key, stacks in ours.items() for stack in stacks)
+
+
 def records(text):
     """Offset to the lines of each record."""
     found, lines = {}, None
