@@ -2,6 +2,7 @@
 #include "merge/interned.h"
 
 #include <string.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 int hw_intern_init(struct hw_interned *stacks)

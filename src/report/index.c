@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define FIRST_SLOTS 64

@@ -6,6 +6,7 @@
 #ifndef HW_SYMBOL_HASH_H
 #define HW_SYMBOL_HASH_H
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #define HASH_NONFATAL_OOM                1
