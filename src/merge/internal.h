@@ -29,6 +29,14 @@ struct hw_stack_copy {
 	bool spooled;
 };
 
+#define HW_NEARBY 1024 /* a power of two */
+
+/* A sample whose callchain is the next one of its key in the file, or comes some other way (join.c). */
+struct hw_nearby {
+	uint64_t cookie;
+	uint32_t tid, sample; /* its place among the samples, plus one; 0: none waits */
+};
+
 struct hw_recording {
 	array_of(struct hw_sample) samples;
 	array_of(struct hw_process_event) process_events;
@@ -40,6 +48,8 @@ struct hw_recording {
 	array_of(struct hw_lost_on_cpu) lost_on;
 	struct hw_missing_file missing[HW_MISSING_FILES_MAX];
 	struct hw_interned stacks;
+	struct hw_nearby nearby[HW_NEARBY];
+	uint64_t joined_nearby; /* callchains that are not among the others any more */
 	struct hw_recording_info info;
 	struct hw_account account;
 	struct hw_reader *reader; /* owns the strings of info */
@@ -54,7 +64,12 @@ int hw_recording_keep_name(struct hw_recording *recording, const char *text, siz
 /* records.c: take one record in. 0, -ENOMEM, or -EINVAL: it makes no sense. */
 int hw_recording_add(struct hw_recording *recording, const struct perf_event_header *record);
 
-/* join.c: every sample that asked gets its callchain, or the reason why it has none. 0 or -ENOMEM. */
+/* join.c */
+/* The sample that was added last waits for a callchain. */
+void hw_recording_await(struct hw_recording *recording);
+/* Whether the callchain was waited for and went to its sample: then no other one will ask for it. */
+bool hw_recording_join_nearby(struct hw_recording *recording, const struct hw_callchain *callchain);
+/* Every other sample that asked gets its callchain, or the reason why it has none. 0 or -ENOMEM. */
 int hw_recording_join(struct hw_recording *recording);
 
 /* stacks.c */

@@ -2,15 +2,65 @@
 /*
  * Samples and deferred callchains, by (tid, cookie). Neither the order of records nor time matters; of a
  * callchain that is there twice (the writer repeats some for perf's sake) the first counts.
+ *
+ * Most samples hit user mode and were walked at once: their cookie is theirs alone, and the callchain is the
+ * next record of the CPU. These meet while the file is being read, by a small table of the last samples; so
+ * the large one of all callchains holds only what is left.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "merge/internal.h"
+#include "walk/cookie.h"
 
 #define AHEAD 16 /* look-ups whose memory is asked for before it is needed */
+
+static uint32_t microseconds_before(uint64_t earlier_ns, uint64_t later_ns)
+{
+	uint64_t between = earlier_ns < later_ns ? (later_ns - earlier_ns) / 1000 : 0;
+
+	return between < UINT32_MAX ? (uint32_t)between : UINT32_MAX;
+}
+
+static void answer(struct hw_sample *sample, const struct hw_callchain *callchain)
+{
+	sample->state = HW_SAMPLE_ANSWERED;
+	sample->user_stack = callchain->stack;
+	sample->end = callchain->end;
+	sample->walked_before_us = microseconds_before(callchain->time_ns, sample->time_ns);
+}
+
+/* ---- what stands close together in the file ---- */
+
+static struct hw_nearby *nearby_of(struct hw_recording *recording, uint32_t tid, uint64_t cookie)
+{
+	return &recording->nearby[(cookie * 31 + (cookie >> 33) + tid * 7) % HW_NEARBY];
+}
+
+void hw_recording_await(struct hw_recording *recording)
+{
+	size_t place = recording->samples.count;
+	const struct hw_sample *sample = &recording->samples.items[place - 1];
+
+	if (!HW_COOKIE_IS_SHARED(sample->cookie) && place < UINT32_MAX)
+		*nearby_of(recording, sample->tid, sample->cookie) =
+		    (struct hw_nearby){sample->cookie, sample->tid, (uint32_t)place};
+}
+
+bool hw_recording_join_nearby(struct hw_recording *recording, const struct hw_callchain *callchain)
+{
+	struct hw_nearby *nearby = nearby_of(recording, callchain->tid, callchain->cookie);
+
+	if (!nearby->sample || nearby->cookie != callchain->cookie || nearby->tid != callchain->tid)
+		return false;
+	answer(&recording->samples.items[nearby->sample - 1], callchain);
+	nearby->sample = 0;
+	recording->joined_nearby++;
+	return true;
+}
 
 /* ---- finding callchains: a table of their places, by a hash that a recording cannot foresee ---- */
 
@@ -31,7 +81,7 @@ static int places_init(struct places *places, size_t callchains)
 		count *= 2;
 	if (getrandom(&places->seed, sizeof(places->seed), GRND_NONBLOCK) != sizeof(places->seed))
 		places->seed = 0x9e3779b97f4a7c15u; /* only the protection against crafted recordings goes */
-	places->slots = calloc(count, sizeof(*places->slots));
+	places->slots = hw_huge(calloc(count, sizeof(*places->slots)), count * sizeof(*places->slots));
 	places->mask = count - 1;
 	return places->slots ? 0 : -ENOMEM;
 }
@@ -169,6 +219,14 @@ static void pass_on(const struct waiting_list *list)
 	}
 }
 
+static void note_coming(const struct waiting_list *list, uint32_t tid, uint64_t time_ns)
+{
+	struct waiting *last = time_ns ? last_until(list, tid, time_ns - 1) : NULL;
+
+	if (last)
+		last->came_ns = least(last->came_ns, time_ns);
+}
+
 static int tell_why(struct hw_recording *recording)
 {
 	struct waiting_list list = {0};
@@ -180,11 +238,11 @@ static int tell_why(struct hw_recording *recording)
 	}
 	if (!list.count)
 		return 0;
-	array_for_each (&recording->callchains, c) {
-		last = c->time_ns ? last_until(&list, c->tid, c->time_ns - 1) : NULL;
-		if (last)
-			last->came_ns = least(last->came_ns, c->time_ns);
-	}
+	array_for_each (&recording->callchains, c)
+		note_coming(&list, c->tid, c->time_ns);
+	array_for_each (&recording->samples, sample) /* who was walked at once was at home */
+		if (sample->state == HW_SAMPLE_ANSWERED && !HW_COOKIE_IS_SHARED(sample->cookie))
+			note_coming(&list, sample->tid, sample->time_ns);
 	array_for_each (&recording->exits, exit) {
 		last = last_until(&list, exit->tid, exit->time_ns);
 		if (last)
@@ -202,13 +260,6 @@ static int tell_why(struct hw_recording *recording)
 	return 0;
 }
 
-static uint32_t microseconds_before(uint64_t earlier_ns, uint64_t later_ns)
-{
-	uint64_t between = earlier_ns < later_ns ? (later_ns - earlier_ns) / 1000 : 0;
-
-	return between < UINT32_MAX ? (uint32_t)between : UINT32_MAX;
-}
-
 int hw_recording_join(struct hw_recording *recording)
 {
 	struct places places;
@@ -218,22 +269,16 @@ int hw_recording_join(struct hw_recording *recording)
 	place_all(recording, &places);
 	for (size_t i = 0; i < recording->samples.count; i++) {
 		struct hw_sample *sample = &recording->samples.items[i];
-		const struct hw_callchain *c;
 		uint64_t place;
 
-		if (i + AHEAD < recording->samples.count && sample[AHEAD].cookie)
+		if (i + AHEAD < recording->samples.count && sample[AHEAD].state == HW_SAMPLE_UNANSWERED)
 			announce(&places, sample[AHEAD].tid, sample[AHEAD].cookie);
 		if (sample->state != HW_SAMPLE_UNANSWERED)
 			continue;
 		place = *place_of(&places, recording->callchains.items,
 		                  hash_of(&places, sample->tid, sample->cookie), sample->tid, sample->cookie);
-		if (!place)
-			continue;
-		c = &recording->callchains.items[(uint32_t)place - 1];
-		sample->state = HW_SAMPLE_ANSWERED;
-		sample->user_stack = c->stack;
-		sample->end = c->end;
-		sample->walked_before_us = microseconds_before(c->time_ns, sample->time_ns);
+		if (place)
+			answer(sample, &recording->callchains.items[(uint32_t)place - 1]);
 	}
 	free(places.slots);
 	return tell_why(recording);

@@ -181,7 +181,7 @@ static int load(struct hw_recording *recording, const struct hw_load_options *op
 	r = order_events(recording);
 	if (!r)
 		r = hw_recording_join(recording);
-	recording->account.callchains = recording->callchains.count;
+	recording->account.callchains = recording->callchains.count + recording->joined_nearby;
 	array_free(&recording->callchains);
 	array_free(&recording->exits);
 	if (!r)

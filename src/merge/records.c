@@ -90,6 +90,8 @@ static int add_sample(struct hw_recording *recording, const struct perf_event_he
 	set_state(&sample, d, refusal);
 	if (r || array_push(&recording->samples, sample))
 		return -ENOMEM;
+	if (sample.state == HW_SAMPLE_UNANSWERED)
+		hw_recording_await(recording);
 	return sample.state == HW_SAMPLE_ANSWERED ? hw_recording_keep_stack(recording, record) : 0;
 }
 
@@ -125,8 +127,11 @@ static int add_callchain(struct hw_recording *recording, const struct perf_event
 	callchain.end = end < HW_END_REASON_COUNT ? (uint8_t)end : HW_END_UNSAID;
 	if (hw_intern_add(&recording->stacks, words + 3, words[2], &callchain.stack))
 		return -ENOMEM;
-	return recording->unmerged ? add_unmerged(recording, &callchain, d)
-	                           : array_push(&recording->callchains, callchain);
+	if (recording->unmerged)
+		return add_unmerged(recording, &callchain, d);
+	return hw_recording_join_nearby(recording, &callchain)
+	           ? 0
+	           : array_push(&recording->callchains, callchain);
 }
 
 /* ---- process events ---- */

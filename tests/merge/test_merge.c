@@ -159,6 +159,55 @@ static void the_order_of_records_does_not_matter(void **state)
 	permute(order, 0, 6, steps, "7@10:a1 8@15:a1 7@30:a1 7@40:?0");
 }
 
+#define AT_ONCE(counter) ((uint64_t)(counter) << 32 | 1) /* the cookie of a walk at once: see walk/cookie.h  \
+	                                                  */
+
+static void who_was_walked_at_once_finds_its_callchain_in_any_order(void **state)
+{
+	static const struct step steps[] = {
+	    {'s', 7, AT_ONCE(2), 10, 0}, {'c', 7, AT_ONCE(2), 11, HW_END_COMPLETE},
+	    {'s', 7, AT_ONCE(4), 20, 0}, {'c', 7, AT_ONCE(4), 21, HW_END_COMPLETE},
+	    {'s', 7, AT_ONCE(6), 5, 0},  /* its callchain was lost: the task was at home later */
+	    {'s', 7, AT_ONCE(8), 30, 0}, /* and later no more */
+	};
+	size_t order[] = {0, 1, 2, 3, 4, 5};
+	char want[200];
+
+	(void)state;
+	snprintf(want, sizeof(want), "7@5:?2 7@10:a%llu 7@20:a%llu 7@30:?0", (unsigned long long)AT_ONCE(2),
+	         (unsigned long long)AT_ONCE(4));
+	permute(order, 0, 6, steps, want);
+}
+
+/* More than are looked for close by, and two whose keys fall into one place there. */
+static void callchains_far_from_their_samples_find_them(void **state)
+{
+	enum { COUNT = 5000 };
+	struct hw_writer *writer = open_writer("far.data", plain_options());
+	struct hw_recording *recording;
+	const struct hw_sample *samples;
+	size_t count, frames;
+
+	(void)state;
+	for (uint32_t round = 0; round < 2; round++) {
+		for (uint32_t i = 1; i <= COUNT; i++) {
+			struct step step = {round ? 'c' : 's', 7, AT_ONCE(2ull * i), i * 10ull + round, 0};
+
+			append(writer, build(&step));
+		}
+	}
+	assert_int_equal(hw_writer_close(writer, NULL), 0);
+	assert_int_equal(hw_recording_load("far.data", NULL, &recording, NULL), 0);
+	assert_int_equal(hw_recording_account(recording)->answered, COUNT);
+	assert_int_equal(hw_recording_account(recording)->callchains, COUNT);
+	samples = hw_recording_samples(recording, &count);
+	assert_int_equal(count, COUNT);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(hw_recording_stack(recording, samples[i].user_stack, &frames)[0],
+		                 0x500000 + AT_ONCE(2 * (i + 1)));
+	hw_recording_free(recording);
+}
+
 static void a_callchain_that_comes_twice_counts_once(void **state)
 {
 	static const struct step steps[] = {{'s', 7, 1, 10, 0},
@@ -316,6 +365,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_order_of_records_does_not_matter),
+	    cmocka_unit_test(who_was_walked_at_once_finds_its_callchain_in_any_order),
+	    cmocka_unit_test(callchains_far_from_their_samples_find_them),
 	    cmocka_unit_test(a_callchain_that_comes_twice_counts_once),
 	    cmocka_unit_test(a_tid_that_is_used_again_is_another_task),
 	    cmocka_unit_test(why_nobody_answered_is_told),
