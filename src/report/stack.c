@@ -16,7 +16,8 @@ int hw_stacks_init(struct hw_stacks *stacks, const struct hw_recording *recordin
 	*stacks = (struct hw_stacks){.recording = recording, .symbolizer = symbolizer, .part = part};
 	memset(stacks->markers, 0xff, sizeof(stacks->markers));
 	stacks->resolved = calloc(HW_RESOLVED_SLOTS, sizeof(*stacks->resolved));
-	return stacks->resolved ? array_push(&stacks->paths, empty) : -ENOMEM;
+	stacks->answers = calloc(HW_ANSWERS, sizeof(*stacks->answers));
+	return stacks->resolved && stacks->answers ? array_push(&stacks->paths, empty) : -ENOMEM;
 }
 
 void hw_stacks_free(struct hw_stacks *stacks)
@@ -30,6 +31,7 @@ void hw_stacks_free(struct hw_stacks *stacks)
 	array_free(&stacks->paths);
 	array_free(&stacks->stacks);
 	free(stacks->resolved);
+	free(stacks->answers);
 	array_free(&stacks->scratch);
 	hw_index_free(&stacks->by_content);
 	hw_index_free(&stacks->by_pair);
@@ -200,12 +202,13 @@ static int name_addresses(struct hw_stacks *stacks, uint32_t pid, const uint64_t
 	return 0;
 }
 
-static struct hw_resolved *slot_of(struct hw_stacks *stacks, const struct hw_resolved *question)
+/* The first of the slots where the answer may be. */
+static struct hw_resolved *slots_of(struct hw_stacks *stacks, const struct hw_resolved *question)
 {
 	uint64_t mixed = (question->stack * 2 + question->kernel) * 0x9e3779b97f4a7c15u +
 	                 question->pid * 0xc2b2ae3d27d4eb4fu + question->layout;
 
-	return &stacks->resolved[mixed >> 32 & (HW_RESOLVED_SLOTS - 1)];
+	return &stacks->resolved[mixed >> 32 & (HW_RESOLVED_SLOTS - HW_WAYS)];
 }
 
 /* Was this asked before, of any process that has the layout, or else of pid? Then *path. */
@@ -214,16 +217,26 @@ static bool is_resolved(struct hw_stacks *stacks, struct hw_resolved question, u
 	const uint32_t whose[] = {0, pid};
 
 	for (size_t i = 0; i < 2; i++) {
-		const struct hw_resolved *slot;
+		const struct hw_resolved *slots;
 
 		question.pid = whose[i];
-		slot = slot_of(stacks, &question);
-		if (!memcmp(slot, &question, offsetof(struct hw_resolved, path))) {
-			*path = slot->path;
-			return true;
+		slots = slots_of(stacks, &question);
+		for (size_t way = 0; way < HW_WAYS; way++) {
+			if (!memcmp(&slots[way], &question, offsetof(struct hw_resolved, path))) {
+				*path = slots[way].path;
+				return true;
+			}
 		}
 	}
 	return false;
+}
+
+static void keep_resolved(struct hw_stacks *stacks, const struct hw_resolved *resolved)
+{
+	struct hw_resolved *slots = slots_of(stacks, resolved);
+
+	memmove(slots + 1, slots, (HW_WAYS - 1) * sizeof(*slots));
+	*slots = *resolved;
 }
 
 /* The path of a recorded stack, as pid's mappings are now. */
@@ -246,7 +259,7 @@ static int resolve_part(struct hw_stacks *stacks, uint32_t pid, uint32_t stack, 
 		return -ENOMEM;
 	question.pid = hw_symbolizer_was_unsure(symbolizer) ? pid : 0;
 	question.path = *path;
-	*slot_of(stacks, &question) = question;
+	keep_resolved(stacks, &question);
 	return 0;
 }
 
@@ -307,29 +320,31 @@ static int intern_stack(struct hw_stacks *stacks, struct hw_stack wanted, uint32
 
 #define MISC_CPUMODE_KERNEL 1 /* PERF_RECORD_MISC_KERNEL, linux/perf_event.h */
 
-int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, uint32_t *stack)
+/* The first of the slots where the answer may be. */
+static struct hw_answer *answers_of(struct hw_stacks *stacks, const struct hw_answer *question)
 {
-	bool in_kernel = sample->kernel_stack != HW_NO_STACK || sample->cpumode == MISC_CPUMODE_KERNEL;
-	struct hw_stack wanted = {.marker = HW_NO_FRAME};
-	uint32_t *leaf;
+	uint64_t stack_ids = (uint64_t)question->user_stack << 32 | question->kernel_stack;
+	uint64_t mixed = stack_ids * 0x9e3779b97f4a7c15u + question->pid * 0xc2b2ae3d27d4eb4fu +
+	                 question->kernel_layout + question->user_layout;
 
-	hw_symbolizer_advance(stacks->symbolizer, sample->time_ns);
-	hw_symbolizer_walked(stacks->symbolizer, sample->time_ns - sample->walked_before_us * 1000ull);
-	if (stacks->part == HW_STACK_KERNEL
-	        ? !in_kernel
-	        : stacks->part == HW_STACK_USER && sample->state == HW_SAMPLE_KERNEL_ONLY)
-		return -ENODATA;
+	return &stacks->answers[(mixed ^ mixed >> 29) >> 20 & (HW_ANSWERS - HW_WAYS)];
+}
+
+static int resolve_parts(struct hw_stacks *stacks, const struct hw_sample *sample, bool in_kernel,
+                         uint32_t marker, uint32_t *stack)
+{
+	struct hw_stack wanted = {.marker = marker};
+	uint32_t *leaf = in_kernel ? &wanted.kernel : &wanted.user;
+
 	if (resolve_part(stacks, sample->pid, sample->kernel_stack, true, &wanted.kernel) ||
 	    resolve_part(stacks, sample->pid, sample->user_stack, false, &wanted.user))
 		return -ENOMEM;
 	/* Without a stack of its own, a sample still says where it hit. */
-	leaf = in_kernel ? &wanted.kernel : &wanted.user;
 	if (!*leaf && sample->ip) {
 		if (name_addresses(stacks, sample->pid, &sample->ip, 1, in_kernel) ||
 		    intern_scratch(stacks, leaf))
 			return -ENOMEM;
 	}
-	wanted.marker = sample_marker(stacks, sample);
 	if (stacks->part == HW_STACK_USER)
 		wanted.kernel = 0;
 	if (stacks->part == HW_STACK_KERNEL) {
@@ -337,6 +352,42 @@ int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, 
 		wanted.marker = HW_NO_FRAME;
 	}
 	return intern_stack(stacks, wanted, stack);
+}
+
+int hw_stacks_resolve(struct hw_stacks *stacks, const struct hw_sample *sample, uint32_t *stack)
+{
+	struct hw_symbolizer *symbolizer = stacks->symbolizer;
+	bool in_kernel = sample->kernel_stack != HW_NO_STACK || sample->cpumode == MISC_CPUMODE_KERNEL;
+	struct hw_answer *known, question = {.kernel_stack = sample->kernel_stack,
+	                                     .user_stack = sample->user_stack,
+	                                     .pid = sample->pid};
+	int code;
+
+	hw_symbolizer_advance(symbolizer, sample->time_ns);
+	hw_symbolizer_walked(symbolizer, sample->time_ns - sample->walked_before_us * 1000ull);
+	if (stacks->part == HW_STACK_KERNEL
+	        ? !in_kernel
+	        : stacks->part == HW_STACK_USER && sample->state == HW_SAMPLE_KERNEL_ONLY)
+		return -ENODATA;
+	question.marker = sample_marker(stacks, sample);
+	if (!(in_kernel ? question.kernel_stack : question.user_stack))
+		return resolve_parts(stacks, sample, in_kernel, question.marker, stack);
+	question.kernel_layout = hw_symbolizer_layout(symbolizer, sample->pid, true);
+	question.user_layout = hw_symbolizer_layout(symbolizer, sample->pid, false);
+	known = answers_of(stacks, &question);
+	for (size_t way = 0; way < HW_WAYS; way++) {
+		if (!memcmp(&known[way], &question, offsetof(struct hw_answer, stack))) {
+			*stack = known[way].stack;
+			return 0;
+		}
+	}
+	code = resolve_parts(stacks, sample, in_kernel, question.marker, &question.stack);
+	if (!code) {
+		*stack = question.stack;
+		memmove(known + 1, known, (HW_WAYS - 1) * sizeof(*known));
+		*known = question;
+	}
+	return code;
 }
 
 int hw_stacks_path_ids(const struct hw_stacks *stacks, uint32_t stack, struct hw_frame_list *frames)

@@ -58,13 +58,22 @@ struct hw_stack {
 	uint32_t marker;       /* frame id of the outermost frame, or HW_NO_FRAME */
 };
 
-#define HW_RESOLVED_SLOTS (1u << 16) /* a power of two */
+#define HW_RESOLVED_SLOTS (1u << 15) /* a power of two, as below */
+#define HW_ANSWERS        (1u << 14)
+#define HW_WAYS           4 /* slots where an answer may stand, side by side: the latest first */
 
 /* A recorded stack that was resolved before: what was asked, and the path that came out. stack 0: free. */
 struct hw_resolved {
 	uint64_t layout;
 	uint32_t stack, pid; /* pid 0: of whatever process has this layout */
 	uint32_t kernel, path;
+};
+
+/* The same for a whole sample: most are like one just before. A question without stacks: free. */
+struct hw_answer {
+	uint64_t kernel_layout, user_layout;
+	uint32_t kernel_stack, user_stack, pid, marker;
+	uint32_t stack; /* the answer */
 };
 
 struct hw_stacks {
@@ -83,7 +92,8 @@ struct hw_stacks {
 	array_of(struct hw_stack) stacks;
 	struct hw_index by_content, by_pair;
 
-	struct hw_resolved *resolved; /* HW_RESOLVED_SLOTS: the last answer to one of many questions */
+	struct hw_resolved *resolved; /* HW_RESOLVED_SLOTS: the last answers to paths */
+	struct hw_answer *answers;    /* HW_ANSWERS: and to samples */
 
 	array_of(uint32_t) scratch;
 	uint32_t markers[3][32]; /* frame ids by kind and reason, HW_NO_FRAME until needed */

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/array.h"
 
 #define EXEC_NS 100000000ull /* an execve takes no longer, mostly */
+#define RECENT  256
 
 struct piece {
 	uint64_t start, end; /* what later mappings left of the event's range */
@@ -46,7 +48,7 @@ struct thread {
 
 struct hw_processes {
 	struct process *by_pid;
-	struct process *last; /* that was asked about; processes stay until the end */
+	struct process *recent[RECENT]; /* by pid, as asked about lately; processes stay until the end */
 	struct thread *by_tid;
 };
 
@@ -332,12 +334,13 @@ const struct hw_process_event *hw_processes_find(struct hw_processes *processes,
 
 static struct process *find_process(struct hw_processes *processes, uint32_t pid)
 {
-	struct process *process = processes->last;
+	struct process **recent = &processes->recent[pid % RECENT], *process = *recent;
 
-	if (!process || process->pid != pid)
-		HASH_FIND(hh, processes->by_pid, &pid, sizeof(pid), process);
+	if (process && process->pid == pid)
+		return process;
+	HASH_FIND(hh, processes->by_pid, &pid, sizeof(pid), process);
 	if (process)
-		processes->last = process;
+		*recent = process;
 	return process;
 }
 

@@ -101,6 +101,20 @@ static void an_incomplete_walk_is_marked_at_its_outer_end(void **state)
 	assert_string_equal(resolve(HW_STACK_ALL, 1, 0), "stir;memcpy");
 }
 
+static void equal_stacks_that_ended_otherwise_are_told_apart(void **state)
+{
+	uint32_t stack;
+
+	(void)state;
+	fake_scene();
+	stack = fake_stack(0x5010, 0x1110, 0);
+	fake_sample(10, 10, 0, stack)->end = HW_END_GAP;
+	fake_sample(10, 10, 0, stack);
+	fake_sample(10, 10, 0, stack)->end = HW_END_GAP;
+	assert_string_equal(resolve(HW_STACK_ALL, 1, 0), "stir;memcpy");
+	assert_string_equal(resolve(HW_STACK_ALL, 2, 0), "[incomplete: gap];stir;memcpy");
+}
+
 static void a_sample_without_stacks_still_says_where_it_hit(void **state)
 {
 	struct hw_sample *sample;
@@ -203,6 +217,7 @@ int main(void)
 	    cmocka_unit_test(a_signal_trampoline_and_what_it_interrupted_are_exact),
 	    cmocka_unit_test(a_missing_user_stack_is_marked),
 	    cmocka_unit_test(an_incomplete_walk_is_marked_at_its_outer_end),
+	    cmocka_unit_test(equal_stacks_that_ended_otherwise_are_told_apart),
 	    cmocka_unit_test(a_sample_without_stacks_still_says_where_it_hit),
 	    cmocka_unit_test(parts_leave_the_others_out),
 	    cmocka_unit_test(the_same_addresses_mean_something_else_after_exec_or_mmap),
