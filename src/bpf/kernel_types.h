@@ -156,6 +156,10 @@ struct signal_struct {
 	} live;
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid, tgid;
@@ -164,6 +168,7 @@ struct task_struct {
 	__u32 self_exec_id;
 	const struct cred *real_cred;
 	struct signal_struct *signal;
+	struct thread_struct thread;
 };
 
 struct linux_binprm;

@@ -134,6 +134,7 @@ static __always_inline void walk_begin(struct hw_scratch *s, struct task_struct 
 	s->window_bytes = 0;
 	mm = AS_KERNEL(task_struct, task)->mm;
 	s->mm = (hw_u64)mm;
+	w->fs_base = AS_KERNEL(task_struct, task)->thread.fsbase;
 	s->now_s = bpf_ktime_get_ns() >> HW_USED_SHIFT;
 	s->vdso = (hw_u64)mm->context.vdso;
 }

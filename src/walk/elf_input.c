@@ -357,6 +357,19 @@ static size_t read_by_address(const void *context, uint64_t address, uint8_t *to
 	return read_at(source->from, segment->offset + skip, to, size) ? 0 : size;
 }
 
+static void find_go_code(struct hw_elf_input *input, const struct source *source)
+{
+	GElf_Shdr header;
+
+	if (!input->frames[HW_DEBUG_FRAME].image ||
+	    !find_section(source->from->elf, ".note.go.buildid", &header))
+		return;
+	for (size_t i = 0; i < input->segment_count; i++)
+		if (input->segments[i].executable)
+			hw_go_code_find(&input->go_code, input->segments[i].address, input->segments[i].size,
+			                read_by_address, source);
+}
+
 static void read_build_id(struct hw_elf_input *input, Elf *elf)
 {
 	const void *id;
@@ -409,6 +422,7 @@ int hw_elf_input_read(struct hw_elf_input *input, int fd, const void *image, siz
 		read_entry(input, &from, header.e_entry);
 		hw_start_code_find(&input->start_code, dynamic.p_vaddr, dynamic.p_filesz, read_by_address,
 		                   &source);
+		find_go_code(input, &source);
 		read_build_id(input, from.elf);
 	}
 	elf_end(from.elf);
@@ -446,6 +460,11 @@ int hw_elf_input_digest(const struct hw_elf_input *input, const void *key, size_
 		ADD(input->start_code.rules[i].address);
 		ADD(input->start_code.rules[i].size);
 		ADD(input->start_code.rules[i].rule);
+	}
+	for (size_t i = 0; i < input->go_code.count; i++) {
+		ADD(input->go_code.ranges[i].address);
+		ADD(input->go_code.ranges[i].size);
+		ADD(input->go_code.ranges[i].rule);
 	}
 	for (int i = 0; i < HW_FRAME_IMAGES; i++) {
 		ADD(input->frames[i].address);

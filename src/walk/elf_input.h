@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "walk/frame_image.h"
+#include "walk/go_code.h"
 #include "walk/start_code.h"
 
 #define HW_SEGMENTS_MAX     256
@@ -35,6 +36,7 @@ struct hw_elf_input {
 	uint8_t stub[HW_ENTRY_STUB_BYTES];             /* the code at entry */
 	size_t stub_size;
 	struct hw_start_code start_code;
+	struct hw_go_code go_code;
 	uint64_t file_size;
 	uint8_t build_id[20];
 	uint8_t build_id_size; /* 0: none */

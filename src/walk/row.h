@@ -49,6 +49,10 @@ enum hw_rule_kind {
 	HW_RULE_RA_AT = 9,      /* CFA = base + (argument >> 8); return address at CFA - 8 (argument & 255) */
 	/* CFA = *(base + (argument >> 8) + 8 × register argument & 15) + 8 (argument >> 4 & 15) */
 	HW_RULE_INDEXED = 10,
+	/* The running goroutine's stack, as Go's runtime keeps it: from *(fs - 8), g, by the words argument &
+	 * 255 to m, argument >> 8 & 255 to its goroutine, argument >> 16 to where the return address stands.
+	 */
+	HW_RULE_GOROUTINE = 11,
 };
 
 #define HW_REG_RAX 0
@@ -73,6 +77,9 @@ enum hw_rule_kind {
 #define HW_SAVED_LOST          31u
 #define HW_RULE_RBP(rule)      ((hw_u32)((rule) >> 32) & 127)
 #define HW_RULE_SAVED(rule, i) ((hw_u32)((rule) >> (39 + 5 * (i))) & 31) /* i: 0 rbx, 1–4 r12–r15 */
+
+/* Go's scheduler: the outermost frame, whatever the unwind entry says. */
+#define HW_RULE_SCHEDULER HW_RULE(HW_RULE_END, 0, 1)
 
 #define HW_RULE(kind, base, arg)                                                                             \
 	((hw_u64)(kind) | (hw_u64)(base) << 4 | ((hw_u64)((hw_u32)(hw_s32)(arg)&0xffffffu) << 8))

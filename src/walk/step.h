@@ -141,6 +141,38 @@ static inline int hw_step_signal(struct hw_walk *w, hw_s32 arg)
 	return HW_STEP_OK;
 }
 
+/* Go on to the word `words` behind the one at *address, and take what it says. */
+static inline int hw_follow_word(struct hw_walk *w, hw_u32 words, hw_u64 *address)
+{
+	hw_u64 at = *address + 8 * (hw_u64)words;
+
+	w->need = at;
+	return hw_read_stack(w, at, address);
+}
+
+/* Over to the stack of the goroutine that the thread runs: HW_RULE_GOROUTINE. */
+static inline int hw_step_goroutine(struct hw_walk *w, hw_s32 arg)
+{
+	hw_u64 rsp = w->fs_base - 8, pc;
+
+	if (!w->fs_base)
+		return HW_STEP_UNFIT;
+	if (hw_follow_word(w, 0, &rsp) || hw_follow_word(w, (hw_u32)arg & 255, &rsp) ||
+	    hw_follow_word(w, (hw_u32)arg >> 8 & 255, &rsp) ||
+	    hw_follow_word(w, (hw_u32)arg >> 16 & 255, &rsp))
+		return HW_STEP_STACK;
+	w->need = rsp;
+	if (hw_read_stack(w, rsp, &pc))
+		return HW_STEP_STACK;
+	if (!pc)
+		return HW_STEP_END;
+	w->flags = 0;
+	hw_enter_caller(w, pc, rsp + 8);
+	w->known = 1u << HW_REG_RSP;
+	w->saved = 0;
+	return HW_STEP_OK;
+}
+
 static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 {
 	hw_u32 kind = HW_RULE_KIND(rule);
@@ -155,6 +187,8 @@ static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 		return HW_STEP_END;
 	case HW_RULE_SIGNAL:
 		return hw_step_signal(w, arg);
+	case HW_RULE_GOROUTINE:
+		return hw_step_goroutine(w, arg);
 	case HW_RULE_CFA:
 	case HW_RULE_PLT:
 	case HW_RULE_DEREF:

@@ -185,6 +185,8 @@ static int add_fde(struct compilation *c, const struct hw_fde *fde, uint32_t sta
 
 	while (address < end) {
 		rule = rule_at(c->cfi[fde->source].handle, fde, address, end, &until);
+		if (fde->source == HW_DEBUG_FRAME)
+			rule = hw_go_code_rule(&c->input->go_code, address, rule, &until);
 		r = hw_table_builder_add(&c->builder, fde->start + (uint32_t)(address - fde->address), rule);
 		if (r)
 			return r;

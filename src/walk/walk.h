@@ -52,6 +52,7 @@ struct hw_walk {
 	hw_u32 depth_max;
 	hw_u32 unreadable_reason; /* enum hw_end_reason, if the word at need cannot be read */
 	hw_u32 pad;
+	hw_u64 fs_base; /* of the thread; 0: not known */
 };
 
 #endif

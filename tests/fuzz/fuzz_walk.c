@@ -158,8 +158,11 @@ static void make_registers(struct scene *scene)
 	scene->input.stack_limit = flags & 64 ? 0 : STACK_AT + fuzz_take(bytes, 3);
 	if (!(flags & 128))
 		scene->input.read_stack = read_word;
-	if (fuzz_take(bytes, 1) & 1)
+	flags = fuzz_take(bytes, 1);
+	if (flags & 1)
 		scene->input.read_code = read_code;
+	if (flags & 2)
+		scene->walk.fs_base = take_word(bytes);
 	scene->input.context = scene;
 }
 

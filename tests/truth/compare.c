@@ -104,6 +104,32 @@ static void drop_unmapped_frame(const struct truth_walk *truth, struct peer_walk
 		peer->depth--;
 }
 
+/* The rule of ours for a frame; a gap where no table is. */
+static uint64_t rule_of(const struct truth_walk *truth, const struct space *space, uint64_t address)
+{
+	for (uint32_t i = 0; i < space->count; i++) {
+		const struct hw_mapping *m = &truth->mappings[i];
+
+		if (address >= m->start && address < m->end && space->modules[i] &&
+		    space->modules[i]->has_table)
+			return hw_table_rule(&space->modules[i]->table,
+			                     (uint32_t)(address - m->start + m->offset));
+	}
+	return 0;
+}
+
+static uint64_t code_address(const struct peer_frame *frame)
+{
+	return frame->exact ? frame->pc : frame->pc - 1;
+}
+
+/* Go's runtime changes stacks where its entries say nothing of it (walk/go_code.h). */
+static bool changes_stacks(uint64_t rule)
+{
+	return HW_RULE_KIND(rule) == HW_RULE_GOROUTINE || rule == HW_RULE_SCHEDULER ||
+	       (HW_RULE_KIND(rule) == HW_RULE_CFA && HW_RULE_BASE(rule) == HW_REG_R12);
+}
+
 /* The frame before the one where the walks part decides who knew what. */
 static enum verdict judge_parting(const struct truth_walk *truth, struct peer_walk *peer,
                                   const struct space *space, uint32_t frame)
@@ -113,23 +139,15 @@ static enum verdict judge_parting(const struct truth_walk *truth, struct peer_wa
 
 	if (!last || peer_knows(space->peer, last))
 		return VERDICT_WRONG;
-	address = last->exact ? last->pc : last->pc - 1;
+	address = code_address(last);
 	if (frame < peer->depth && !is_code(truth, peer->frames[frame].pc)) {
 		peer->reason = "a guess by rbp that leads nowhere";
 		return VERDICT_CANNOT;
 	}
-	for (uint32_t i = 0; i < space->count; i++) {
-		const struct hw_mapping *m = &truth->mappings[i];
-
-		if (address < m->start || address >= m->end || !space->modules[i] ||
-		    !space->modules[i]->has_table ||
-		    HW_RULE_KIND(hw_table_rule(&space->modules[i]->table,
-		                               (uint32_t)(address - m->start + m->offset))) == HW_RULE_GAP)
-			continue;
-		peer->reason = "a guess by rbp, for want of call frame information";
-		return VERDICT_CANNOT;
-	}
-	return VERDICT_UNDECIDED;
+	if (HW_RULE_KIND(rule_of(truth, space, address)) == HW_RULE_GAP)
+		return VERDICT_UNDECIDED;
+	peer->reason = "a guess by rbp, for want of call frame information";
+	return VERDICT_CANNOT;
 }
 
 static enum verdict judge(const struct truth_walk *truth, struct peer_walk *peer, const struct space *space,
@@ -143,6 +161,11 @@ static enum verdict judge(const struct truth_walk *truth, struct peer_walk *peer
 	while (i < u->ip_count && i < peer->depth && truth->ips[i] == peer->frames[i].pc)
 		i++;
 	*frame = i;
+	if (i && (i < u->ip_count || i < peer->depth) &&
+	    changes_stacks(rule_of(truth, space, code_address(&peer->frames[i - 1])))) {
+		peer->reason = "Go's change to another stack, of which the entry says nothing";
+		return VERDICT_CANNOT;
+	}
 	if (i < u->ip_count && i < peer->depth)
 		return judge_parting(truth, peer, space, i);
 	if (i == u->ip_count && i == peer->depth) {

@@ -12,7 +12,7 @@
 #include "walk/table.h"
 
 static const char *const kinds[16] = {"gap",        "cfa",   "plt",    "signal", "end",     "deref",
-                                      "deref-base", "unfit", "ra-reg", "ra-at",  "indexed", "11?",
+                                      "deref-base", "unfit", "ra-reg", "ra-at",  "indexed", "goroutine",
                                       "12?",        "13?",   "14?",    "15?"};
 
 static const char *const registers[16] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
