@@ -27,10 +27,10 @@ MATRIX = [("cpu", 4999, 1), ("processes", 4999, 0), ("kernel", 4999, -1), ("thre
 PLOTTED = 4999
 
 
-def work(kind, frame_pointers):
-    """Seconds that the fixed work takes on its CPU."""
+def work(kind, frame_pointers, share=1):
+    """Seconds that the fixed work, or a share of it, takes on its CPU."""
     program = hw.workload("work_fp" if frame_pointers else "work")
-    done = subprocess.run(["taskset", "-c", str(CPU), program, kind, str(WORK[kind])], check=True, text=True,
+    done = subprocess.run(["taskset", "-c", str(CPU), program, kind, str(round(share * WORK[kind]))], check=True, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     return int(re.search(r"elapsed_ns (\d+)", done.stdout).group(1)) / 1e9
 

@@ -18,13 +18,13 @@ RATE = 4999
 CPU = max(os.sched_getaffinity(0))
 
 
-def gaps(frame_pointers):
+def gaps(frame_pointers, seconds=2):
     """How many gaps a second, and their quantiles in µs by percent."""
     program = hw.workload("gaps_fp" if frame_pointers else "gaps")
-    done = subprocess.run(["taskset", "-c", str(CPU), program, "2"], check=True, text=True,
+    done = subprocess.run(["taskset", "-c", str(CPU), program, str(seconds)], check=True, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     quantiles = {int(p): int(ns) / 1000 for p, ns in re.findall(r"p(\d+) (\d+)", done.stdout)}
-    return int(re.search(r"gaps (\d+)", done.stdout).group(1)) / 2, quantiles
+    return int(re.search(r"gaps (\d+)", done.stdout).group(1)) / seconds, quantiles
 
 
 def measure():

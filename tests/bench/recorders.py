@@ -69,12 +69,14 @@ class Recorder:
 
 
 class Homeward(Recorder):
+    binary = hw.HOMEWARD
+
     def __init__(self, name, *options):
         super().__init__(name)
         self.options = options
 
     def command(self, rate):
-        return [hw.HOMEWARD, "record", "-a", "-F", rate, "-q", "-o", self.path, *self.options]
+        return [self.binary, "record", "-a", "-F", rate, "-q", "-o", self.path, *self.options]
 
     def counts(self, comm):
         """All samples, those of a program by that name, lost ones, and the share of complete stacks."""
