@@ -16,12 +16,10 @@
 #include "walk/frame.h"
 
 /* Copy stack memory around address into the window. 0, or -1: not readable without a fault. */
-__noinline int refill_window(struct hw_scratch *s, hw_u64 address)
+static __always_inline int refill_window(struct hw_scratch *s, hw_u64 address)
 {
 	hw_u64 start = (address & ~7ull) - 128;
 
-	if (!s)
-		return -1;
 	s->window_start = start;
 	s->window_bytes = HW_WINDOW_BYTES;
 	if (!bpf_probe_read_user(s->window, HW_WINDOW_BYTES, (void *)start))
@@ -38,18 +36,26 @@ __noinline int refill_window(struct hw_scratch *s, hw_u64 address)
 	return -1;
 }
 
+/* A word that is not in the window, or not whole. */
+__noinline int read_stack_anew(struct hw_scratch *s, hw_u64 address, hw_u64 *value)
+{
+	if (!s || !value)
+		return -1;
+	if (address & 7)
+		return bpf_probe_read_user(value, 8, (void *)address) ? -1 : 0;
+	if (refill_window(s, address))
+		return -1;
+	*value = s->window[((address - s->window_start) >> 3) & (HW_WINDOW_WORDS - 1)];
+	return 0;
+}
+
 static __always_inline int hw_read_stack(struct hw_walk *w, hw_u64 address, hw_u64 *value)
 {
 	struct hw_scratch *s = (struct hw_scratch *)w;
 	hw_u64 offset = address - s->window_start;
 
-	if (address & 7)
-		return bpf_probe_read_user(value, 8, (void *)address) ? -1 : 0;
-	if (offset + 8 > s->window_bytes || offset >= HW_WINDOW_BYTES) {
-		if (refill_window(s, address))
-			return -1;
-		offset = address - s->window_start;
-	}
+	if (address & 7 || offset >= s->window_bytes)
+		return read_stack_anew(s, address, value);
 	*value = s->window[(offset >> 3) & (HW_WINDOW_WORDS - 1)];
 	return 0;
 }
@@ -68,22 +74,28 @@ static __always_inline void hw_put_ip(struct hw_walk *w, hw_u64 ip)
 		s->record.ips[depth] = ip;
 }
 
-static __always_inline int hw_find_mapping(struct hw_walk *w, hw_u64 address)
+/* A mapping other than that of the last frame. */
+static __noinline int find_other_mapping(struct hw_scratch *s, hw_u64 address)
 {
-	struct hw_mapping *m = &w->mappings[w->mapping & (HW_MAPPINGS_KEPT - 1)];
+	struct hw_walk *w = &s->walk;
 
-	if (address >= m->start && address < m->end)
-		return 0;
 	for (hw_u32 i = 0; i < HW_MAPPINGS_KEPT; i++) {
-		m = &w->mappings[i];
-		if (address >= m->start && address < m->end) {
+		if (address >= w->mappings[i].start && address < w->mappings[i].end) {
 			w->mapping = i;
 			return 0;
 		}
 	}
-	if (!find_cached_vma((struct hw_scratch *)w, address))
+	if (!find_cached_vma(s, address))
 		return 0;
-	return ((struct hw_scratch *)w)->at_once ? find_vma_at_once((struct hw_scratch *)w, address) : -1;
+	return s->at_once ? find_vma_at_once(s, address) : -1;
+}
+
+static __always_inline int hw_find_mapping(struct hw_walk *w, hw_u64 address)
+{
+	struct hw_mapping *m = &w->mappings[w->mapping & (HW_MAPPINGS_KEPT - 1)];
+
+	return address >= m->start && address < m->end ? 0
+	                                               : find_other_mapping((struct hw_scratch *)w, address);
 }
 
 static __always_inline int hw_find_rule(struct hw_walk *w, const struct hw_mapping *m, hw_u32 offset,
@@ -96,12 +108,17 @@ struct walk_context {
 	struct hw_scratch *scratch;
 };
 
-static long walk_one(hw_u32 index, struct walk_context *context)
+#define FRAMES_A_TURN 4 /* a turn of bpf_loop is a call */
+
+static long walk_some(hw_u32 index, struct walk_context *context)
 {
 	struct hw_scratch *s = context->scratch;
+	int r = HW_FRAME_NEXT;
 
-	s->result = hw_walk_frame(&s->walk);
-	return s->result != HW_FRAME_NEXT;
+	for (int i = 0; i < FRAMES_A_TURN && r == HW_FRAME_NEXT; i++)
+		r = hw_walk_frame(&s->walk);
+	s->result = r;
+	return r != HW_FRAME_NEXT;
 }
 
 /* Walk on from where the scratch stands. Returns an enum hw_frame_result other than NEXT. */
@@ -111,7 +128,7 @@ __noinline int walk_run(struct hw_scratch *s)
 
 	if (!s)
 		return HW_FRAME_DONE;
-	bpf_loop(HW_FRAMES_MAX + 1, walk_one, &context, 0);
+	bpf_loop(HW_FRAMES_MAX / FRAMES_A_TURN + 1, walk_some, &context, 0);
 	return s->result;
 }
 

@@ -136,7 +136,7 @@ static inline hw_u64 hw_rule_of_code(struct hw_walk *w, hw_u64 code)
 }
 
 /* Code without an unwind entry: what its bytes say, else a guess by rbp, which the next frame checks. */
-static inline int hw_gap(struct hw_walk *w, hw_u32 reason)
+HW_COLD int hw_gap(struct hw_walk *w, hw_u32 reason)
 {
 	hw_u64 rule, code;
 	int r;
@@ -173,7 +173,7 @@ static inline int hw_end_of(int step, hw_u32 gap_reason)
 	}
 }
 
-static inline int hw_walk_frame(struct hw_walk *w)
+HW_HOT int hw_walk_frame(struct hw_walk *w)
 {
 	hw_u64 lookup = w->flags & HW_WALK_EXACT ? w->pc : w->pc - 1;
 	hw_u64 offset, rule = 0;

@@ -19,6 +19,18 @@
 
 #include "walk/walk.h"
 
+/*
+ * In BPF, a call and its return cost as much as a third of a frame: what most frames need is one piece of
+ * code, what few need is called.
+ */
+#ifdef HW_BPF
+#define HW_HOT  static inline __attribute__((always_inline))
+#define HW_COLD static __attribute__((noinline))
+#else
+#define HW_HOT  static inline
+#define HW_COLD static inline
+#endif
+
 enum hw_step_result {
 	HW_STEP_OK,
 	HW_STEP_END,   /* the outermost frame */
@@ -32,7 +44,7 @@ enum hw_step_result {
 static int hw_read_stack(struct hw_walk *w, hw_u64 address, hw_u64 *value);
 
 /* The value of a register in the walked frame. Returns HW_STEP_OK, _STACK or _LOST. */
-static inline int hw_register(struct hw_walk *w, hw_u32 reg, hw_u64 *value)
+HW_HOT int hw_register(struct hw_walk *w, hw_u32 reg, hw_u64 *value)
 {
 	hw_u64 content;
 
@@ -53,14 +65,12 @@ static inline int hw_register(struct hw_walk *w, hw_u32 reg, hw_u64 *value)
 static inline void hw_saved_at(struct hw_walk *w, hw_u32 reg, hw_u64 address)
 {
 	w->reg[reg & 15] = address;
-	w->saved |= 1u << reg;
-	w->known |= 1u << reg;
+	w->known_saved |= HW_KNOWN_SAVED << reg;
 }
 
 static inline void hw_forget(struct hw_walk *w, hw_u32 reg)
 {
-	w->known &= ~(1u << reg);
-	w->saved &= ~(1u << reg);
+	w->known_saved &= ~(HW_KNOWN_SAVED << reg);
 }
 
 /*
@@ -68,7 +78,7 @@ static inline void hw_forget(struct hw_walk *w, hw_u32 reg)
  * task stood, the other registers are as they were: a caller whose rule needs one is assembly that knows its
  * callee.
  */
-static inline void hw_enter_caller(struct hw_walk *w, hw_u64 pc, hw_u64 rsp)
+HW_HOT void hw_enter_caller(struct hw_walk *w, hw_u64 pc, hw_u64 rsp)
 {
 	w->pc = pc;
 	w->reg[HW_REG_RSP] = rsp;
@@ -79,35 +89,31 @@ static inline void hw_enter_caller(struct hw_walk *w, hw_u64 pc, hw_u64 rsp)
 	w->flags = 0;
 }
 
-static inline void hw_follow_saved(struct hw_walk *w, hw_u64 rule, hw_u64 top)
+HW_HOT void hw_follow(struct hw_walk *w, hw_u32 reg, hw_u64 top, hw_u32 word, hw_u32 lost)
 {
-	hw_u32 word = HW_RULE_RBP(rule);
-
-	if (word == HW_SAVED_RBP_LOST)
-		hw_forget(w, HW_REG_RBP);
+	if (word == lost)
+		hw_forget(w, reg);
 	else if (word)
-		hw_saved_at(w, HW_REG_RBP, top - 8 * (hw_u64)word);
+		hw_saved_at(w, reg, top - 8 * (hw_u64)word);
+}
+
+HW_HOT void hw_follow_saved(struct hw_walk *w, hw_u64 rule, hw_u64 top)
+{
+	hw_follow(w, HW_REG_RBP, top, HW_RULE_RBP(rule), HW_SAVED_RBP_LOST);
 	if (!(rule >> 39))
 		return;
-#define HW_FOLLOW(i, reg)                                                                                    \
-	word = HW_RULE_SAVED(rule, i);                                                                       \
-	if (word == HW_SAVED_LOST)                                                                           \
-		hw_forget(w, reg);                                                                           \
-	else if (word)                                                                                       \
-	hw_saved_at(w, reg, top - 8 * (hw_u64)word)
-	HW_FOLLOW(0, HW_REG_RBX);
-	HW_FOLLOW(1, HW_REG_R12);
-	HW_FOLLOW(2, HW_REG_R13);
-	HW_FOLLOW(3, HW_REG_R14);
-	HW_FOLLOW(4, HW_REG_R15);
-#undef HW_FOLLOW
+	hw_follow(w, HW_REG_RBX, top, HW_RULE_SAVED(rule, 0), HW_SAVED_LOST);
+	hw_follow(w, HW_REG_R12, top, HW_RULE_SAVED(rule, 1), HW_SAVED_LOST);
+	hw_follow(w, HW_REG_R13, top, HW_RULE_SAVED(rule, 2), HW_SAVED_LOST);
+	hw_follow(w, HW_REG_R14, top, HW_RULE_SAVED(rule, 3), HW_SAVED_LOST);
+	hw_follow(w, HW_REG_R15, top, HW_RULE_SAVED(rule, 4), HW_SAVED_LOST);
 }
 
 /*
  * The frame that the kernel builds for a signal handler: struct ucontext of x86-64
  * (arch/x86/include/uapi/asm/sigcontext.h), its registers from offset 40 on.
  */
-static inline int hw_step_signal(struct hw_walk *w, hw_s32 arg)
+HW_COLD int hw_step_signal(struct hw_walk *w, hw_s32 arg)
 {
 	hw_u64 context, pc, rsp;
 
@@ -151,7 +157,7 @@ static inline int hw_follow_word(struct hw_walk *w, hw_u32 words, hw_u64 *addres
 }
 
 /* Over to the stack of the goroutine that the thread runs: HW_RULE_GOROUTINE. */
-static inline int hw_step_goroutine(struct hw_walk *w, hw_s32 arg)
+HW_COLD int hw_step_goroutine(struct hw_walk *w, hw_s32 arg)
 {
 	hw_u64 rsp = w->fs_base - 8, pc;
 
@@ -173,11 +179,54 @@ static inline int hw_step_goroutine(struct hw_walk *w, hw_s32 arg)
 	return HW_STEP_OK;
 }
 
-static inline int hw_step(struct hw_walk *w, hw_u64 rule)
+/* The return address at ra_at; then the frame is left, as the rule says. top: what saved words count from. */
+HW_HOT int hw_return(struct hw_walk *w, hw_u64 rule, hw_u64 cfa, hw_u64 ra_at, hw_u64 top)
+{
+	hw_u64 pc;
+
+	if (cfa <= w->reg[HW_REG_RSP])
+		return HW_STEP_STUCK;
+	w->need = ra_at;
+	if (hw_read_stack(w, ra_at, &pc))
+		return HW_STEP_STACK;
+	if (!pc) /* nothing calls from there: Go's goroutines begin so, and others (elfutils' libdwfl agrees)
+	          */
+		return HW_STEP_END;
+	hw_enter_caller(w, pc, cfa);
+	if (rule >> 32)
+		hw_follow_saved(w, rule, top);
+	return HW_STEP_OK;
+}
+
+/* The CFA of the kinds that read memory for it, or count: base + argument >> 8, and what the kind adds. */
+static inline int hw_cfa_in_memory(struct hw_walk *w, hw_u64 rule, hw_u64 base, hw_u64 *result)
+{
+	hw_u32 kind = HW_RULE_KIND(rule), arg = (hw_u32)HW_RULE_ARG(rule);
+	hw_u64 index = 0, cfa = base + (hw_u64)(hw_s64)((hw_s32)arg >> 8);
+	int r;
+
+	*result = cfa;
+	if (kind != HW_RULE_DEREF && kind != HW_RULE_DEREF_BASE && kind != HW_RULE_INDEXED)
+		return HW_STEP_OK;
+	if (kind == HW_RULE_INDEXED) {
+		r = hw_register(w, arg & 15, &index);
+		if (r)
+			return r;
+		cfa += 8 * index;
+	}
+	w->need = cfa;
+	if (hw_read_stack(w, cfa, &cfa))
+		return HW_STEP_STACK;
+	*result = cfa + (kind == HW_RULE_INDEXED ? 8 * ((arg >> 4) & 15) : arg & 255);
+	return HW_STEP_OK;
+}
+
+/* Every kind but HW_RULE_CFA. */
+HW_COLD int hw_step_uncommon(struct hw_walk *w, hw_u64 rule)
 {
 	hw_u32 kind = HW_RULE_KIND(rule);
 	hw_s32 arg = HW_RULE_ARG(rule);
-	hw_u64 base, index, cfa, pc, ra_at;
+	hw_u64 base, cfa, pc;
 	int r;
 
 	switch (kind) {
@@ -189,7 +238,6 @@ static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 		return hw_step_signal(w, arg);
 	case HW_RULE_GOROUTINE:
 		return hw_step_goroutine(w, arg);
-	case HW_RULE_CFA:
 	case HW_RULE_PLT:
 	case HW_RULE_DEREF:
 	case HW_RULE_DEREF_BASE:
@@ -202,61 +250,48 @@ static inline int hw_step(struct hw_walk *w, hw_u64 rule)
 	}
 
 	r = hw_register(w, HW_RULE_BASE(rule), &base);
+	if (!r && kind == HW_RULE_PLT)
+		cfa = base + ((hw_s32)(w->pc & 15) >= arg ? 16 : 8);
+	else if (!r)
+		r = hw_cfa_in_memory(w, rule, base, &cfa);
 	if (r)
 		return r;
-	if (kind == HW_RULE_CFA) {
-		cfa = base + (hw_u64)(hw_s64)arg;
-	} else if (kind == HW_RULE_PLT) {
-		cfa = base + ((hw_s32)(w->pc & 15) >= arg ? 16 : 8);
-	} else {
-		cfa = base + (hw_u64)(hw_s64)(arg >> 8);
-		if (kind == HW_RULE_DEREF || kind == HW_RULE_DEREF_BASE) {
-			w->need = cfa;
-			if (hw_read_stack(w, cfa, &cfa))
-				return HW_STEP_STACK;
-			cfa += (hw_u32)arg & 255;
-		} else if (kind == HW_RULE_INDEXED) {
-			r = hw_register(w, (hw_u32)arg & 15, &index);
-			if (r)
-				return r;
-			cfa += 8 * index;
-			w->need = cfa;
-			if (hw_read_stack(w, cfa, &cfa))
-				return HW_STEP_STACK;
-			cfa += 8 * (((hw_u32)arg >> 4) & 15);
-		}
-	}
-
-	if (kind == HW_RULE_RA_REG) {
-		r = hw_register(w, (hw_u32)arg & 15, &pc);
-		if (r)
-			return r;
-		if (cfa < w->reg[HW_REG_RSP])
-			return HW_STEP_STUCK;
-	} else {
-		if (cfa <= w->reg[HW_REG_RSP])
-			return HW_STEP_STUCK;
-		ra_at = cfa - 8;
-		if (kind == HW_RULE_RA_AT)
-			ra_at = cfa - 8 * (hw_u64)((hw_u32)arg & 255);
-		w->need = ra_at;
-		if (hw_read_stack(w, ra_at, &pc))
-			return HW_STEP_STACK;
-	}
-	if (!pc) /* nothing calls from there: Go's goroutines begin so, and others (elfutils' libdwfl agrees)
-	          */
+	if (kind != HW_RULE_RA_REG)
+		return hw_return(w, rule, cfa,
+		                 cfa - (kind == HW_RULE_RA_AT ? 8 * (hw_u64)((hw_u32)arg & 255) : 8),
+		                 kind == HW_RULE_DEREF_BASE ? base + 8 : cfa);
+	r = hw_register(w, (hw_u32)arg & 15, &pc);
+	if (r)
+		return r;
+	if (cfa < w->reg[HW_REG_RSP])
+		return HW_STEP_STUCK;
+	if (!pc)
 		return HW_STEP_END;
 	hw_enter_caller(w, pc, cfa);
 	if (rule >> 32)
-		hw_follow_saved(w, rule, kind == HW_RULE_DEREF_BASE ? base + 8 : cfa);
+		hw_follow_saved(w, rule, cfa);
 	return HW_STEP_OK;
+}
+
+HW_HOT int hw_step(struct hw_walk *w, hw_u64 rule)
+{
+	hw_u64 base, cfa;
+	int r;
+
+	if (HW_RULE_KIND(rule) != HW_RULE_CFA)
+		return hw_step_uncommon(w, rule);
+	r = hw_register(w, HW_RULE_BASE(rule), &base);
+	if (r)
+		return r;
+	cfa = base + (hw_u64)(hw_s64)HW_RULE_ARG(rule);
+	return hw_return(w, rule, cfa, cfa - 8, cfa);
 }
 
 /*
  * A guess where no table helps: the caller by rbp. The return address it finds is believed only when it
  * lies in an executable mapping after a call instruction, which the next frame checks (HW_WALK_GUESSED).
  */
-static inline int hw_step_frame_pointer(struct hw_walk *w)
+HW_COLD int hw_step_frame_pointer(struct hw_walk *w)
 {
 	hw_u64 rbp, pc;
 	int r;

@@ -20,6 +20,8 @@
 #define HW_WALK_EXACT   1u /* pc is where it stopped, not a return address: look up pc, not pc - 1 */
 #define HW_WALK_GUESSED 2u /* found by frame pointer: must follow a call instruction */
 
+#define HW_KNOWN_SAVED 0x100000001ull /* of register 0, in known_saved */
+
 enum hw_mapping_kind {
 	HW_MAPPING_NONE = 0,     /* nothing known */
 	HW_MAPPING_TABLE = 1,    /* a file with a loaded table, or the vDSO */
@@ -40,8 +42,13 @@ struct hw_mapping {
 struct hw_walk {
 	hw_u64 pc;
 	hw_u64 reg[16]; /* by DWARF number: values, or with the bit in saved set, where the value stands */
-	hw_u32 known;   /* bit mask of registers */
-	hw_u32 saved;   /* bit mask of registers */
+	union {
+		struct {
+			hw_u32 known; /* bit mask of registers */
+			hw_u32 saved; /* bit mask of registers */
+		};
+		hw_u64 known_saved; /* both at once */
+	};
 	hw_u32 flags;
 	hw_u32 guess_reason; /* enum hw_end_reason: why the frame had to be guessed */
 	hw_u64 need;         /* the address that was not readable, or whose mapping is not known */
