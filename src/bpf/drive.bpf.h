@@ -135,7 +135,8 @@ static long drive_awake_one(hw_u32 index, struct drive_context *c)
 		};                                                                                           \
                                                                                                              \
 		TAKE_REGISTERS(&s->walk, regs);                                                              \
-		walk_begin(s, task);                                                                         \
+		walk_begin(s, task, bpf_ktime_get_ns());                                                     \
+		forget_mappings(&s->walk);                                                                   \
 		bpf_loop(SUPPLIES_MAX, step, &c, 0);                                                         \
 		return c.result;                                                                             \
 	}

@@ -78,8 +78,9 @@ static __noinline hw_u64 still_seen(hw_u64 cookie, hw_u64 sessions, hw_u32 which
 static __always_inline hw_u64 build_callchain(struct hw_scratch *s, hw_u64 cookie, hw_u32 reason)
 {
 	struct hw_callchain_record *record = &s->record;
-	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), size;
+	struct task_struct *task = bpf_get_current_task_btf();
 	hw_u32 depth = s->walk.depth;
+	hw_u64 size;
 
 	if (depth > HW_FRAMES_MAX)
 		depth = HW_FRAMES_MAX;
@@ -89,7 +90,7 @@ static __always_inline hw_u64 build_callchain(struct hw_scratch *s, hw_u64 cooki
 	record->size = (hw_u16)size;
 	record->cookie = cookie;
 	record->nr = depth;
-	record->ips[depth] = pid_tgid >> 32 | pid_tgid << 32;
+	record->ips[depth] = (hw_u32)task->tgid | (hw_u64)(hw_u32)task->pid << 32;
 	record->ips[depth + 1] = s->walked_ns ? s->walked_ns : bpf_ktime_get_ns();
 	record->ips[depth + 2] = bpf_get_smp_processor_id();
 	return size;

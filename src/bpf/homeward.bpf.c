@@ -18,22 +18,24 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Why this task cannot be asked; HW_REFUSE_NONE if it can. */
-static __always_inline hw_u32 refusal_of(struct task_struct *task, struct pt_regs *regs)
+static __always_inline hw_u32 refusal_of(struct task_struct *task, hw_u64 cs)
 {
-	hw_u64 cs;
-
 	if (task->flags & PF_EXITING)
 		return HW_REFUSE_EXITING;
 	if (task->flags & PF_USER_WORKER)
 		return HW_REFUSE_IO_WORKER;
 	if (!task->mm)
 		return HW_REFUSE_NO_MM;
-	cs = regs->cs;
 	if ((cs & 3) != 3)
 		return HW_REFUSE_NO_USER_REGS;
 	if ((cs & 0xffff) != USER_CS)
 		return HW_REFUSE_COMPAT;
 	return HW_REFUSE_NONE;
+}
+
+static __always_inline hw_u64 saved_cs(struct task_struct *task)
+{
+	return ((struct pt_regs *)bpf_task_pt_regs(task))->cs;
 }
 
 /* One hit, as far as it is known before a stack is walked. */
@@ -49,7 +51,6 @@ struct hit {
 static __always_inline void put_head(const struct hit *hit, hw_u64 *words, hw_u32 misc, hw_u64 bytes)
 {
 	struct hw_sample_head *head = (struct hw_sample_head *)((char *)words + hit->skip);
-	hw_u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	words[HW_SAMPLE_WORDS - 1] = hit->ctx->sample_period; /* the head may be written over it */
 	barrier();
@@ -60,8 +61,8 @@ static __always_inline void put_head(const struct hit *hit, hw_u64 *words, hw_u3
 	head->misc = (hw_u16)misc;
 	head->size = (hw_u16)(bytes - sizeof(struct hw_ring_prefix));
 	head->ip = hit->ctx->regs.ip;
-	head->pid = (hw_u32)(pid_tgid >> 32);
-	head->tid = (hw_u32)pid_tgid;
+	head->pid = (hw_u32)hit->task->tgid;
+	head->tid = (hw_u32)hit->task->pid;
 	head->time_ns = hit->time_ns;
 	head->cpu = bpf_get_smp_processor_id();
 	head->zero = 0;
@@ -86,12 +87,15 @@ _Static_assert(__builtin_offsetof(struct hw_scratch, sample) + (HW_SAMPLE_WORDS 
  * Walk here and now, if nothing has to be waited for: HW_FRAME_DONE + reason, or less if not. From kernel
  * mode, what could not be read may be what is being faulted in: only a whole walk counts.
  */
-static __always_inline int walk_now(struct hw_scratch *s, struct task_struct *task, int user_mode)
+static __always_inline int walk_now(const struct hit *hit, struct hw_scratch *s, int user_mode)
 {
+	struct hw_counters *c;
 	int r;
 
-	walk_begin(s, task);
+	walk_begin(s, hit->task, hit->time_ns);
+	keep_mappings(s, hit->task);
 	s->at_once = 1;
+	s->walked_ns = hit->time_ns + 1; /* sorted by time, it comes after its sample */
 	r = walk_run(s);
 	if (!user_mode && r != HW_FRAME_DONE + HW_END_COMPLETE && r != HW_FRAME_DONE + HW_END_TRUNCATED)
 		r = 0;
@@ -99,8 +103,11 @@ static __always_inline int walk_now(struct hw_scratch *s, struct task_struct *ta
 		COUNT(not_at_once, 1);
 		return r;
 	}
-	COUNT(at_once, 1);
-	COUNT(frames, s->walk.depth);
+	c = counter();
+	if (c) {
+		c->at_once++;
+		c->frames += s->walk.depth;
+	}
 	return r;
 }
 
@@ -117,7 +124,7 @@ static __always_inline int sample_and_walk(const struct hit *hit)
 	if (!s)
 		return -1;
 	TAKE_REGISTERS(&s->walk, &hit->ctx->regs);
-	r = walk_now(s, hit->task, 1);
+	r = walk_now(hit, s, 1);
 	if (r < HW_FRAME_DONE)
 		return -1;
 	cookie = new_cookie(0);
@@ -158,7 +165,7 @@ static __always_inline hw_u64 walk_from_kernel(const struct hit *hit, hw_u32 nr)
 	TAKE_REGISTERS(&s->walk, regs);
 	if (!stay_seems_short(hit->task, hash_registers(&s->walk, orig_ax)))
 		return 0;
-	r = walk_now(s, hit->task, 0);
+	r = walk_now(hit, s, 0);
 	if (r < HW_FRAME_DONE)
 		return 0;
 	cookie = new_cookie(0);
@@ -190,7 +197,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	struct hw_sample_record *record;
 	int user_mode = (*(volatile __u64 *)&ctx->regs.cs & 3) == 3;
 
-	if (!(hw_u32)bpf_get_current_pid_tgid()) {
+	if (!hit.task->pid) {
 		COUNT(idle, 1);
 		return 0;
 	}
@@ -202,7 +209,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	hit.time_ns = bpf_ktime_get_ns();
 	hit.skip = (~event / HW_EVENT_PERIOD_VARIES & 1) * 8;
 	if (!(hit.task->flags & PF_KTHREAD)) {
-		refusal = refusal_of(hit.task, (struct pt_regs *)bpf_task_pt_regs(hit.task));
+		refusal = refusal_of(hit.task, user_mode ? ctx->regs.cs : saved_cs(hit.task));
 		if (!refusal && user_mode && !config.deferred_only && !sample_and_walk(&hit))
 			return 0;
 	}

@@ -42,7 +42,7 @@ __noinline int changes_registers(hw_u32 nr)
 		at = nr - i;
 		if (at >= HW_KERNEL_FRAMES_MAX)
 			return 1;
-		for (hw_u32 j = 0; j < HW_SIGNAL_CODE_MAX; j++)
+		for (hw_u32 j = 0; j < HW_SIGNAL_CODE_MAX && masks.signal_code[j].size; j++)
 			found |= record->ips[at] - masks.signal_code[j].start < masks.signal_code[j].size;
 	}
 	return (int)found;

@@ -23,19 +23,14 @@ static __always_inline hw_u32 vma_hash(hw_u64 mm, hw_u64 address)
 	return (hw_u32)(((mm ^ (address >> 14)) * 0x9e3779b97f4a7c15ull) >> 40) & (HW_VMA_CACHE_SIZE - 1);
 }
 
+/* A sum of products: their order does not matter, so the CPU makes them all at a time. */
 static __always_inline hw_u64 vma_check(const struct hw_vma_entry *entry)
 {
-	hw_u64 sum = entry->mm;
+	const hw_u64 odd = 0x9e3779b97f4a7c15ull;
 
-	sum = (sum ^ entry->vma) * 0x9e3779b97f4a7c15ull;
-	sum = (sum ^ entry->start) * 0x9e3779b97f4a7c15ull;
-	sum = (sum ^ entry->end) * 0x9e3779b97f4a7c15ull;
-	sum = (sum ^ entry->offset) * 0x9e3779b97f4a7c15ull;
-	sum = (sum ^ entry->file) * 0x9e3779b97f4a7c15ull;
-	sum = (sum ^ entry->inode) * 0x9e3779b97f4a7c15ull;
-	sum = (sum ^ entry->inode_number) * 0x9e3779b97f4a7c15ull;
-	sum = (sum ^ entry->table) * 0x9e3779b97f4a7c15ull;
-	return (sum ^ entry->generation) * 0x9e3779b97f4a7c15ull;
+	return entry->mm * odd + entry->vma * (3 * odd) + entry->start * (5 * odd) + entry->end * (7 * odd) +
+	       entry->offset * (9 * odd) + entry->file * (11 * odd) + entry->inode * (13 * odd) +
+	       entry->inode_number * (15 * odd) + entry->table * (17 * odd) + entry->generation * (19 * odd);
 }
 
 /* Take a place among the mappings of this walk. */

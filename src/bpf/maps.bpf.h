@@ -36,6 +36,14 @@ struct hw_vma_entry {
 	hw_u64 generation;
 };
 
+/* For whom and until when the mappings that a walk has met hold for the next one, too. */
+struct hw_kept {
+	hw_u64 task, start; /* struct task_struct *, as a number; start_boottime */
+	hw_u64 mm;
+	hw_u64 now_s;
+	hw_u32 exec_id, sequence, generation, zero;
+};
+
 /* What one walk works on. Never per CPU where a walk may sleep. */
 struct hw_scratch {
 	struct hw_walk walk;
@@ -45,7 +53,7 @@ struct hw_scratch {
 	hw_u64 mm;           /* struct mm_struct *, as a number */
 	hw_u64 now_s;        /* of table_infos.used_s */
 	hw_u64 vdso;
-	hw_u64 walked_ns; /* of the record, where the walk was made before it; 0: now */
+	hw_u64 walked_ns; /* of the record; 0: now */
 	hw_u64 window[HW_WINDOW_WORDS];
 	hw_u64 sample[HW_SAMPLE_WORDS + 1]; /* of a walk at once: ends in the prefix of record */
 	struct hw_callchain_record record;
@@ -56,6 +64,7 @@ struct hw_scratch {
 	struct hw_unfinished unfinished;
 	hw_u32 mapping_room; /* at most so many mappings go into it */
 	hw_u32 at_once;      /* the walk is made in an interrupt */
+	struct hw_kept kept; /* of walks in interrupts */
 };
 
 /*

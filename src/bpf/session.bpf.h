@@ -82,8 +82,7 @@ static __always_inline hw_u64 by_cgroup(void)
 	return all;
 }
 
-/* Of these sessions, those that want samples of the current task and whose viewers may see it. */
-__noinline hw_u64 wanted_by(hw_u64 sessions)
+__noinline hw_u64 wanted_by_filtered(hw_u64 sessions)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	hw_u64 wanted = PLAIN_SESSIONS(sessions);
@@ -95,6 +94,14 @@ __noinline hw_u64 wanted_by(hw_u64 sessions)
 	if (sessions & masks.by_cgroup)
 		wanted |= by_cgroup() & masks.by_cgroup;
 	return may_see(wanted & sessions);
+}
+
+/* Of these sessions, those that want samples of the current task and whose viewers may see it. */
+static __always_inline hw_u64 wanted_by(hw_u64 sessions)
+{
+	return sessions & (masks.by_process | masks.by_uid | masks.by_cgroup | masks.limited)
+	           ? wanted_by_filtered(sessions)
+	           : sessions;
 }
 
 /* A record for these sessions did not fit its ring. */

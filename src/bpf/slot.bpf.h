@@ -235,7 +235,8 @@ static __noinline int send_kept_truth(struct hw_slot *slot)
 		COUNT(lost_truth, 1);
 		goto out;
 	}
-	walk_begin(&slot->scratch, task);
+	walk_begin(&slot->scratch, task, bpf_ktime_get_ns());
+	forget_mappings(&slot->scratch.walk);
 	bpf_probe_read_kernel(slot->scratch.record.ips, sizeof(kept->ips), kept->ips);
 	slot->scratch.walk.depth = kept->size;
 	send_truth(slot, task, kept->misc, HW_RING_TRUTH_AT_ONCE);

@@ -132,7 +132,16 @@ __noinline int walk_run(struct hw_scratch *s)
 	return s->result;
 }
 
-static __always_inline void walk_begin(struct hw_scratch *s, struct task_struct *task)
+static __always_inline void forget_mappings(struct hw_walk *w)
+{
+	w->mapping = 0;
+	w->next_mapping = 0;
+	for (int i = 0; i < HW_MAPPINGS_KEPT; i++)
+		w->mappings[i].end = 0;
+}
+
+/* All but the registers and the mappings. */
+static __always_inline void walk_begin(struct hw_scratch *s, struct task_struct *task, hw_u64 time_ns)
 {
 	struct hw_walk *w = &s->walk;
 	struct mm_struct *mm;
@@ -142,18 +151,42 @@ static __always_inline void walk_begin(struct hw_scratch *s, struct task_struct 
 	w->flags = HW_WALK_EXACT;
 	w->guess_reason = 0;
 	w->need = 0;
-	w->mapping = 0;
-	w->next_mapping = 0;
 	w->depth = 0;
 	w->depth_max = config.frames_max;
-	for (int i = 0; i < HW_MAPPINGS_KEPT; i++)
-		w->mappings[i].end = 0;
 	s->window_bytes = 0;
 	mm = AS_KERNEL(task_struct, task)->mm;
 	s->mm = (hw_u64)mm;
 	w->fs_base = AS_KERNEL(task_struct, task)->thread.fsbase;
-	s->now_s = bpf_ktime_get_ns() >> HW_USED_SHIFT;
+	s->now_s = time_ns >> HW_USED_SHIFT;
 	s->vdso = (hw_u64)mm->context.vdso;
+}
+
+/*
+ * In an interrupt, a mapping holds as long as nobody locked the process's mappings for writing since before
+ * it was looked up. So the task that was walked last on this CPU often needs no look-up at all. Once a second
+ * all are looked up, which marks their tables as used.
+ */
+static __always_inline void keep_mappings(struct hw_scratch *s, struct task_struct *task)
+{
+	struct mm_struct *mm = AS_KERNEL(mm_struct, s->mm);
+	struct hw_kept *kept = &s->kept;
+	hw_u32 generation = *(volatile hw_u32 *)&table_generation, sequence = 1;
+
+	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
+		sequence = mm->mm_lock_seq.sequence;
+	if (!(sequence & 1) && kept->sequence == sequence && kept->task == (hw_u64)task &&
+	    kept->start == task->start_boottime && kept->exec_id == task->self_exec_id && kept->mm == s->mm &&
+	    kept->generation == generation && kept->now_s == s->now_s)
+		return;
+	forget_mappings(&s->walk);
+	kept->task = (hw_u64)task;
+	kept->start = task->start_boottime;
+	kept->exec_id = task->self_exec_id;
+	kept->mm = s->mm;
+	kept->sequence = sequence;
+	kept->generation = generation;
+	kept->now_s = s->now_s;
+	barrier();
 }
 
 /* Registers of user mode, from whatever has the fields of struct pt_regs. */
