@@ -130,6 +130,16 @@ static void begin_losses(struct hw_sessions *s, unsigned bit)
 		s->sessions[bit].told[cpu] = s->side.losses[64 * cpu + bit];
 }
 
+int hw_sessions_room(const struct hw_sessions *s)
+{
+	uint64_t ending = s->ended | s->unread | s->unhandled;
+
+	for (unsigned bit = 0; bit < HW_SESSIONS_MAX; bit++)
+		if (!is_taken(s, bit))
+			return 0;
+	return ending ? -EAGAIN : -ENOSPC;
+}
+
 int hw_sessions_add(struct hw_sessions *s, const struct hw_session_options *options, unsigned *result,
                     struct hw_error *err)
 {

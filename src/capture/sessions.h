@@ -84,6 +84,9 @@ struct hw_session_options {
 	gid_t viewer_gid;
 };
 
+/* Can a session be added? 0; -EAGAIN: not yet, but a bit becomes free in one of the next polls; -ENOSPC: no.
+ */
+int hw_sessions_room(const struct hw_sessions *sessions);
 /* Open what the session needs, still silent. -ENOSPC: all bits are taken. -EINVAL, -ENOENT: the event. */
 int hw_sessions_add(struct hw_sessions *sessions, const struct hw_session_options *options, unsigned *bit,
                     struct hw_error *err);

@@ -12,6 +12,7 @@
 
 #define MESSAGES_A_ROUND 32    /* of one client: the others shall not wait for it */
 #define HELLO_MS         5000  /* to say what it wants */
+#define WAITING_MS       5000  /* for a bit to become free: rings have to be read, the loader to come by */
 #define READY_MS         60000 /* to start */
 #define STARTING_MS      55000 /* to be told what there is: a client waits for a minute */
 #define OWED_MS          1000  /* after a stop, for callchains that are owed */
@@ -55,6 +56,33 @@ static int stop(struct hw_client *client, struct hw_error *err)
 	return r;
 }
 
+static int begin(struct hw_client *client, const struct hw_wish *wish, struct hw_error *err)
+{
+	int r = hw_client_begin(client, wish, err);
+
+	if (!r)
+		enter(client, HW_CLIENT_READY);
+	return r;
+}
+
+static int begin_or_wait(struct hw_client *client, const struct hw_wish *wish, struct hw_error *err)
+{
+	if (hw_sessions_room(client->server->sessions) != -EAGAIN)
+		return begin(client, wish, err);
+	client->waiting_wish = *wish;
+	enter(client, HW_CLIENT_WAITING);
+	hw_server_hear(client->server, client, false);
+	return 0;
+}
+
+static int wait_on(struct hw_client *client, uint64_t waited, struct hw_error *err)
+{
+	if (hw_sessions_room(client->server->sessions) == -EAGAIN && waited < WAITING_MS)
+		return 0;
+	hw_server_hear(client->server, client, true);
+	return begin(client, &client->waiting_wish, err);
+}
+
 static int obey(struct hw_client *client, const struct hw_message *message, struct hw_error *err)
 {
 	int r;
@@ -66,12 +94,8 @@ static int obey(struct hw_client *client, const struct hw_message *message, stru
 		               "the client speaks version %u of the protocol and the daemon version %u: use "
 		               "the same homeward for both",
 		               message->version, HW_PROTOCOL_VERSION);
-	if (message->type == HW_MESSAGE_HELLO && client->state == HW_CLIENT_NEW) {
-		r = hw_client_begin(client, &message->wish, err);
-		if (!r)
-			enter(client, HW_CLIENT_READY);
-		return r;
-	}
+	if (message->type == HW_MESSAGE_HELLO && client->state == HW_CLIENT_NEW)
+		return begin_or_wait(client, &message->wish, err);
 	if (message->type == HW_MESSAGE_ADD_PROCESS &&
 	    (client->state == HW_CLIENT_READY || client->state == HW_CLIENT_RUNNING))
 		return add_process(client, message->pid, err);
@@ -91,7 +115,7 @@ int hw_client_hear(struct hw_client *client, struct hw_error *err)
 	struct hw_message message;
 	int r = 0;
 
-	for (int i = 0; i < MESSAGES_A_ROUND && !r; i++) {
+	for (int i = 0; i < MESSAGES_A_ROUND && !r && client->state != HW_CLIENT_WAITING; i++) {
 		r = hw_receive_fds(client->fd, &message, sizeof(message), NULL, 0, -1);
 		if (r == -EAGAIN)
 			return 0;
@@ -133,6 +157,8 @@ int hw_client_advance(struct hw_client *client, struct hw_error *err)
 	switch (client->state) {
 	case HW_CLIENT_NEW:
 		return too_late(client, HELLO_MS, "has said nothing", err);
+	case HW_CLIENT_WAITING:
+		return wait_on(client, waited, err);
 	case HW_CLIENT_READY:
 		return too_late(client, READY_MS, "has not started", err);
 	case HW_CLIENT_STARTING:

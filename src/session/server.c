@@ -227,12 +227,20 @@ static void accept_all(struct hw_server *server)
 	}
 }
 
+void hw_server_hear(struct hw_server *server, struct hw_client *client, bool all)
+{
+	struct epoll_event event = {.events = (all ? EPOLLIN : 0) | EPOLLRDHUP, .data.ptr = client};
+
+	epoll_ctl(server->epoll, EPOLL_CTL_MOD, client->fd, &event);
+}
+
 static void hear(struct hw_client *client, uint32_t events)
 {
 	struct hw_error err = {0};
+	bool waits = client->state == HW_CLIENT_WAITING;
 	int r = hw_client_hear(client, &err);
 
-	if (r == -EPIPE || (!r && events & (EPOLLHUP | EPOLLERR)))
+	if (r == -EPIPE || (!r && events & (EPOLLHUP | EPOLLERR)) || (waits && events & EPOLLRDHUP))
 		hw_client_drop(client, NULL);
 	else if (r)
 		hw_client_drop(client, &err);
@@ -262,8 +270,8 @@ static int pause_ms(const struct hw_server *server)
 	if (server->hurry)
 		return 0;
 	array_for_each (&server->clients, client) {
-		if ((*client)->state == HW_CLIENT_STARTING || (*client)->state == HW_CLIENT_COMING ||
-		    (*client)->state == HW_CLIENT_FINISHING)
+		if ((*client)->state == HW_CLIENT_WAITING || (*client)->state == HW_CLIENT_STARTING ||
+		    (*client)->state == HW_CLIENT_COMING || (*client)->state == HW_CLIENT_FINISHING)
 			return COMING_MS;
 		if ((*client)->event_count)
 			pause = BUSY_MS;

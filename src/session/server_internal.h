@@ -15,6 +15,7 @@
 
 enum hw_client_state {
 	HW_CLIENT_NEW,      /* has not said what it wants */
+	HW_CLIENT_WAITING,  /* for a bit that is about to become free; meanwhile it is not listened to */
 	HW_CLIENT_READY,    /* has a session, silent */
 	HW_CLIENT_STARTING, /* is being told what there is */
 	HW_CLIENT_RUNNING,
@@ -37,6 +38,7 @@ struct hw_client {
 	bool held;    /* process events are held back until a sample was seen (images.h) */
 	bool kernel_shown;
 	const struct hw_wish *wish;        /* while it begins */
+	struct hw_wish waiting_wish;       /* while it waits */
 	struct hw_existing_walk *existing; /* while it starts */
 	uint32_t filter;                   /* enum hw_wish_filter */
 	unsigned bit;
@@ -90,6 +92,9 @@ void hw_client_put(struct hw_client *client, const struct perf_event_header *rec
 void hw_client_lose(struct hw_client *client, struct hw_client_lost lost);
 /* Tell what is lost, if there is room now. */
 void hw_client_tell(struct hw_client *client);
+
+/* server.c: listen to the client, or only for its end. */
+void hw_server_hear(struct hw_server *server, struct hw_client *client, bool all);
 
 /* client_state.c: what a client says, and what becomes of it. Negative: drop the client; err says why. */
 int hw_client_hear(struct hw_client *client, struct hw_error *err);

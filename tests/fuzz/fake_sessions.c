@@ -30,6 +30,11 @@ void hw_sessions_close(struct hw_sessions *s)
 		close(s->ready);
 }
 
+int hw_sessions_room(const struct hw_sessions *s)
+{
+	return s->refuse && s->polls_left % 2 ? -EAGAIN : 0;
+}
+
 int hw_sessions_add(struct hw_sessions *s, const struct hw_session_options *options, unsigned *bit,
                     struct hw_error *err)
 {
