@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/array.h"
-#include "capture/kernel_code.h"
+#include "capture/kernel_symbols.h"
 #include "perfdata/records.h"
 #include "symbol/kernel.h"
 
@@ -24,18 +24,6 @@ struct existing {
 	size_t told_bytes; /* in this step */
 	uint64_t buffer[8192 / 8];
 };
-
-struct bpf_symbol {
-	uint64_t start;
-	char name[256];
-};
-
-static int by_start(const void *a, const void *b)
-{
-	const struct bpf_symbol *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
 
 static int emit_built(struct existing *e, int size)
 {
@@ -99,35 +87,7 @@ static int emit_bpf(struct existing *e, uint64_t start, uint64_t end, const char
 	                  hw_build_ksymbol(e->buffer, sizeof(e->buffer), &id, start, (uint32_t)length, name));
 }
 
-/* What /proc/kallsyms says of the kernel and of BPF programs, read once: it has hundreds of thousands of
- * lines. */
-struct kernel_symbols {
-	uint64_t text, end;
-	array_of(struct bpf_symbol) bpf;
-};
-
-static bool ends_with(const char *line, size_t length, const char *end)
-{
-	size_t size = strlen(end);
-
-	return length >= size && !memcmp(line + length - size, end, size);
-}
-
-static void take_symbol(struct kernel_symbols *symbols, const char *line)
-{
-	size_t length = strlen(line);
-	struct bpf_symbol symbol;
-
-	if (ends_with(line, length, " _text\n"))
-		symbols->text = strtoull(line, NULL, 16);
-	else if (ends_with(line, length, " _etext\n"))
-		symbols->end = strtoull(line, NULL, 16);
-	else if (ends_with(line, length, "\t[bpf]\n") &&
-	         sscanf(line, "%" SCNx64 " %*c %255s", &symbol.start, symbol.name) == 2)
-		array_push(&symbols->bpf, symbol);
-}
-
-static int existing_text(struct existing *e, const struct kernel_symbols *symbols)
+static int existing_text(struct existing *e, const struct hw_kernel_symbols *symbols)
 {
 	struct hw_record_mmap map = {.pid = (uint32_t)-1,
 	                             .tid = 0,
@@ -135,12 +95,12 @@ static int existing_text(struct existing *e, const struct kernel_symbols *symbol
 	                             .protection = PROT_EXEC,
 	                             .name = "[kernel.kallsyms]_text"};
 	uint8_t build_id[20];
+	uint64_t end;
 
-	if (!symbols->text || symbols->end <= symbols->text)
+	if (!hw_kernel_symbols_text(symbols, &map.start, &end))
 		return 0;
-	map.start = symbols->text;
-	map.length = symbols->end - symbols->text;
-	map.offset = symbols->text;
+	map.length = end - map.start;
+	map.offset = map.start;
 	map.build_id_size = (uint8_t)hw_kernel_build_id(build_id);
 	map.build_id = build_id;
 	return emit_built(e, hw_build_mmap(e->buffer, sizeof(e->buffer), &map));
@@ -148,19 +108,15 @@ static int existing_text(struct existing *e, const struct kernel_symbols *symbol
 
 enum phase { READ_KERNEL, TELL_KERNEL, TELL_BPF, NEXT_PROCESS, TELL_THREADS, TELL_MAPS };
 
-#define LINES_AT_ONCE 1000        /* of kallsyms: a millisecond */
-#define UNITS_A_STEP  300         /* threads, mappings, processes that are not wanted */
-#define BYTES_A_STEP  (16u << 10) /* of records, but for the last */
+#define UNITS_A_STEP 300         /* threads, mappings, processes that are not wanted */
+#define BYTES_A_STEP (16u << 10) /* of records, but for the last */
 
 struct hw_existing_walk {
 	struct existing e;
 	bool (*wanted)(void *context, pid_t pid);
 	bool one_process;
 	enum phase phase;
-	FILE *kallsyms; /* NULL: there is none, or it has been read */
-	struct kernel_symbols symbols;
-	struct hw_kernel_code code;
-	struct hw_session_masks *masks; /* to publish code to; may be NULL */
+	struct hw_kernel_symbols *symbols; /* NULL: of one process only */
 	size_t bpf_told;
 	DIR *proc, *tasks;
 	uint32_t pid; /* whose threads and maps are told */
@@ -180,8 +136,8 @@ static struct hw_existing_walk *new_walk(hw_emit emit, void *context)
 	return walk;
 }
 
-int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_id,
-                      const void *build_id_context, hw_emit emit, void *context,
+int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), struct hw_kernel_symbols *symbols,
+                      hw_build_id_of build_id, const void *build_id_context, hw_emit emit, void *context,
                       struct hw_existing_walk **result, struct hw_error *err)
 {
 	struct hw_existing_walk *walk = new_walk(emit, context);
@@ -193,7 +149,11 @@ int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), hw_build_id_of b
 		free(walk);
 		return hw_fail(err, -ENOENT, "cannot read /proc: is it mounted?");
 	}
-	walk->kallsyms = fopen("/proc/kallsyms", "re");
+	walk->symbols = symbols ? hw_kernel_symbols_share(symbols) : hw_kernel_symbols_new();
+	if (!walk->symbols) {
+		hw_existing_end(walk);
+		return hw_fail(err, -ENOMEM, "out of memory");
+	}
 	walk->wanted = wanted;
 	walk->e.build_id = build_id;
 	walk->e.build_id_context = build_id_context;
@@ -201,55 +161,32 @@ int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), hw_build_id_of b
 	return 0;
 }
 
-void hw_existing_publish(struct hw_existing_walk *walk, struct hw_session_masks *masks)
-{
-	walk->masks = masks;
-}
-
 void hw_existing_end(struct hw_existing_walk *walk)
 {
 	if (!walk)
 		return;
-	if (walk->kallsyms)
-		fclose(walk->kallsyms);
 	if (walk->tasks)
 		closedir(walk->tasks);
 	if (walk->maps)
 		fclose(walk->maps);
 	if (walk->proc)
 		closedir(walk->proc);
-	array_free(&walk->symbols.bpf);
+	hw_kernel_symbols_release(walk->symbols);
 	free(walk->line);
 	free(walk);
 }
 
 static int read_kernel(struct hw_existing_walk *walk)
 {
-	char line[1024];
-
-	for (int i = 0; walk->kallsyms && i < LINES_AT_ONCE; i++) {
-		if (fgets(line, sizeof(line), walk->kallsyms)) {
-			take_symbol(&walk->symbols, line);
-			if (walk->masks)
-				hw_kernel_code_take(&walk->code, line);
-			continue;
-		}
-		fclose(walk->kallsyms);
-		walk->kallsyms = NULL;
-		if (walk->masks)
-			hw_kernel_code_publish(&walk->code, walk->masks);
-	}
-	if (!walk->kallsyms)
+	if (!hw_kernel_symbols_read(walk->symbols))
 		walk->phase = TELL_KERNEL;
 	return 1;
 }
 
 static int tell_kernel(struct hw_existing_walk *walk)
 {
-	int r = existing_text(&walk->e, &walk->symbols);
+	int r = existing_text(&walk->e, walk->symbols);
 
-	if (walk->symbols.bpf.count)
-		qsort(walk->symbols.bpf.items, walk->symbols.bpf.count, sizeof(struct bpf_symbol), by_start);
 	walk->phase = TELL_BPF;
 	return r ? r : 1;
 }
@@ -257,17 +194,15 @@ static int tell_kernel(struct hw_existing_walk *walk)
 /* BPF programs are gone before a recording is read. Their symbols stand together, by address or backwards. */
 static int tell_bpf(struct hw_existing_walk *walk)
 {
-	const struct kernel_symbols *symbols = &walk->symbols;
-	size_t i = walk->bpf_told++;
+	const struct hw_bpf_symbol *program = hw_kernel_symbols_bpf(walk->symbols, walk->bpf_told++);
+	const struct hw_bpf_symbol *next = hw_kernel_symbols_bpf(walk->symbols, walk->bpf_told);
 	int r;
 
-	if (i >= symbols->bpf.count) {
+	if (!program) {
 		walk->phase = NEXT_PROCESS;
 		return 1;
 	}
-	r = emit_bpf(&walk->e, symbols->bpf.items[i].start,
-	             i + 1 < symbols->bpf.count ? symbols->bpf.items[i + 1].start : 0,
-	             symbols->bpf.items[i].name);
+	r = emit_bpf(&walk->e, program->start, next ? next->start : 0, program->name);
 	return r ? r : 1;
 }
 
@@ -363,7 +298,7 @@ int hw_existing(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_i
                 const void *build_id_context, hw_emit emit, void *context, struct hw_error *err)
 {
 	struct hw_existing_walk *walk;
-	int r = hw_existing_begin(wanted, build_id, build_id_context, emit, context, &walk, err);
+	int r = hw_existing_begin(wanted, NULL, build_id, build_id_context, emit, context, &walk, err);
 
 	return r ? r : tell_all(walk, err);
 }

@@ -23,12 +23,10 @@ int hw_existing(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_i
  * step until it is not positive (0: that was all; negative: a failure), end.
  */
 struct hw_existing_walk;
-int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), hw_build_id_of build_id,
-                      const void *build_id_context, hw_emit emit, void *context,
+struct hw_kernel_symbols; /* NULL: read for this walk alone */
+int hw_existing_begin(bool (*wanted)(void *context, pid_t pid), struct hw_kernel_symbols *symbols,
+                      hw_build_id_of build_id, const void *build_id_context, hw_emit emit, void *context,
                       struct hw_existing_walk **walk, struct hw_error *err);
-/* Tell this kernel side, on the way, what the kernel's symbols say: see kernel_code.h. */
-struct hw_session_masks;
-void hw_existing_publish(struct hw_existing_walk *walk, struct hw_session_masks *masks);
 int hw_existing_step(struct hw_existing_walk *walk, struct hw_error *err);
 void hw_existing_end(struct hw_existing_walk *walk); /* may be NULL */
 

@@ -3,6 +3,7 @@
  */
 #include "capture/event.h"
 #include "capture/existing.h"
+#include "capture/kernel_symbols.h"
 #include "capture/session_filter.h"
 #include "capture/sessions_internal.h"
 
@@ -100,10 +101,17 @@ int hw_sessions_open(const struct hw_sessions_options *options, const struct hw_
 	return 0;
 }
 
+static void forget_symbols(struct hw_sessions *s)
+{
+	hw_kernel_symbols_release(s->symbols);
+	s->symbols = NULL;
+}
+
 void hw_sessions_close(struct hw_sessions *s)
 {
 	if (!s)
 		return;
+	forget_symbols(s);
 	hw_shared_events_close(&s->events);
 	hw_loader_free(s->loader);
 	hw_side_band_close(s->band);
@@ -277,6 +285,9 @@ static int deliver_process(void *context, const struct perf_event_header *record
 
 	if (record->type == PERF_RECORD_LOST)
 		return 0; /* told with the other losses */
+	if (record->type == PERF_RECORD_KSYMBOL && s->symbols &&
+	    !hw_kernel_symbols_follow(s->symbols, record))
+		forget_symbols(s);
 	sessions = record->type == PERF_RECORD_KSYMBOL ? who_may_know_kernel(s) : who_may_know(s, *pid);
 	hw_loader_saw(s->loader, record);
 	pthread_mutex_lock(&s->sink_lock);
@@ -411,11 +422,15 @@ int hw_sessions_existing_begin(struct hw_sessions *s, bool (*wanted)(void *conte
                                            struct hw_error *err),
                                void *context, struct hw_existing_walk **walk, struct hw_error *err)
 {
-	int r = hw_existing_begin(wanted, build_id_of, s->loader, emit, context, walk, err);
-
-	if (!r && !s->side.masks->signal_code[0].size)
-		hw_existing_publish(*walk, s->side.masks);
-	return r;
+	if (s->symbols_lost != hw_side_band_lost(s->band))
+		forget_symbols(s);
+	if (!s->symbols) {
+		s->symbols = hw_kernel_symbols_new();
+		s->symbols_lost = hw_side_band_lost(s->band);
+		if (s->symbols && !s->side.masks->signal_code[0].size)
+			hw_kernel_symbols_publish(s->symbols, s->side.masks);
+	}
+	return hw_existing_begin(wanted, s->symbols, build_id_of, s->loader, emit, context, walk, err);
 }
 
 const char *hw_sessions_event(const struct hw_sessions *s, unsigned bit, struct perf_event_attr *attr)

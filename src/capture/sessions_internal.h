@@ -33,6 +33,8 @@ struct hw_sessions {
 	uint64_t unhandled; /* removed, at step 5 */
 	uint64_t handled_at;
 	bool band_enabled;
+	struct hw_kernel_symbols *symbols; /* read last and kept up with since; NULL: to be read */
+	uint64_t symbols_lost;             /* process events lost until they were read */
 	pthread_mutex_t sink_lock;
 	struct hw_counters counted; /* when losses were looked at last */
 	struct hw_error error;      /* of the sink, inside a callback */

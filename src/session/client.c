@@ -29,6 +29,7 @@ struct daemon_capture {
 	struct hw_welcome welcome;
 	struct hw_counters counters; /* of the records that came */
 	uint64_t lost_side_band;
+	uint64_t records; /* that came */
 	int socket, wake;
 	uint16_t last; /* message */
 };
@@ -235,6 +236,7 @@ static int keep(void *context, const struct perf_event_header *record, struct hw
 	struct daemon_capture *c = context;
 	const uint64_t *body = (const uint64_t *)(record + 1);
 
+	c->records++;
 	switch (record->type) {
 	case PERF_RECORD_SAMPLE:
 		c->counters.samples++;
@@ -289,16 +291,20 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Read on until the daemon has said this. */
+/* Read on until the daemon has said this; not longer than limit_ms without a record. */
 static int read_until(struct daemon_capture *c, uint16_t type, int limit_ms, struct hw_error *err)
 {
 	int64_t end = now_ms() + limit_ms;
 	int r = 0;
 
 	while (!r && c->last != type) {
+		uint64_t before = c->records;
+
 		if (now_ms() > end)
 			return hw_fail(err, -ETIMEDOUT, "the homeward daemon does not answer");
 		r = poll_daemon(&c->capture, POLL_MS, err);
+		if (c->records != before)
+			end = now_ms() + limit_ms;
 	}
 	return r;
 }

@@ -139,6 +139,8 @@ int hw_client_start_more(struct hw_client *client, struct hw_error *err)
 		return r < 0 ? r : 1;
 	for (r = 1; r > 0 && has_room(client) && hw_server_now_ms() < end;) {
 		r = hw_existing_step(client->existing, err);
+		client->since_ms =
+		    hw_server_now_ms(); /* it reads; how long all of it takes is not its doing */
 		server->hurry = true;
 	}
 	if (r)

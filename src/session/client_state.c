@@ -14,7 +14,7 @@
 #define HELLO_MS         5000  /* to say what it wants */
 #define WAITING_MS       5000  /* for a bit to become free: rings have to be read, the loader to come by */
 #define READY_MS         60000 /* to start */
-#define STARTING_MS      55000 /* to be told what there is: a client waits for a minute */
+#define STARTING_MS      55000 /* to read on while it is told what there is */
 #define OWED_MS          1000  /* after a stop, for callchains that are owed */
 #define LOADER_MS        5000  /* after that, for walks that the loader finishes */
 #define STOPPED_MS       60000 /* to read the rest and go */
