@@ -26,6 +26,10 @@ HOMEWARD = os.path.join(BUILD, "src", "cli", "homeward")
 NOBODY = 65534
 PATIENCE = 180  # seconds: what is waited for comes much sooner, but on a machine that is busy with other things
 os.environ["HOMEWARD_SOCKET"] = ""  # a daemon that serves this machine is not what is tested
+# What runs in the background of a shell or under nohup ignores these, and so would every recorder that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for ended_by in signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT:
+    signal.signal(ended_by, signal.SIG_DFL)
 BPF, PERF_EVENT_OPEN, PTRACE = 321, 298, 101  # system calls of x86-64
 
 
