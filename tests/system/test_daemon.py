@@ -226,6 +226,7 @@ def test_when_the_daemon_dies_its_clients_say_so_and_their_files_are_readable():
         client = daemon.start_record("-q", "-a")
         wait_samples("test.data")
         daemon.process.kill()
+        daemon.process.wait()
         _, text = client.communicate(timeout=hw.PATIENCE)
         assert client.returncode == 1
         assert "the homeward daemon is gone" in hw.one_line(text)
