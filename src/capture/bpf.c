@@ -6,8 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/images.h"
 #include "capture/sessions.h"
 #include "perfdata/records.h"
+
+#define SWEEP_NS 2000000000ull
 
 struct bpf_capture {
 	struct hw_capture capture; /* first */
@@ -15,6 +18,10 @@ struct bpf_capture {
 	struct hw_sessions *sessions;
 	unsigned bit;
 	enum hw_session_filter filter;
+	struct hw_images *images; /* by user or cgroup: what is held back until a sample tells whose it is */
+	uint64_t swept_ns;
+	struct hw_error *err; /* of the call that is being made */
+	int failed;           /* in it */
 };
 
 static struct bpf_capture *bpf_of(struct hw_capture *opened)
@@ -27,31 +34,86 @@ static const struct bpf_capture *bpf_of_const(const struct hw_capture *opened)
 	return (const struct bpf_capture *)opened;
 }
 
-static int keep_record(void *context, uint64_t sessions, const struct perf_event_header *record,
-                       struct hw_error *err)
+static int write_record(struct bpf_capture *capture, const struct perf_event_header *record,
+                        struct hw_error *err)
+{
+	return capture->sink.record(capture->sink.context, record, err);
+}
+
+/* What was held back and is wanted now. */
+static void give(void *context, uint64_t sessions, const struct perf_event_header *record)
 {
 	struct bpf_capture *capture = context;
 
 	(void)sessions;
-	return capture->sink.record(capture->sink.context, record, err);
+	if (!capture->failed)
+		capture->failed = write_record(capture, record, capture->err);
 }
 
-/*
- * Process events of processes nobody asked for stay out of the file. By user or cgroup that is known only
- * with the first sample, which is too late.
- */
+static int end_giving(struct bpf_capture *capture)
+{
+	int r = capture->failed;
+
+	capture->failed = 0;
+	return r;
+}
+
+/* The first sample of a process image tells that it is wanted: what was held back of it goes first. */
+static int reveal(struct bpf_capture *capture, const struct perf_event_header *record, struct hw_error *err)
+{
+	uint64_t time_ns;
+	uint32_t pid;
+
+	memcpy(&pid, (const char *)record + 16, sizeof(pid)); /* ip, pid, tid, time */
+	memcpy(&time_ns, (const char *)record + 24, sizeof(time_ns));
+	capture->err = err;
+	hw_images_reveal(capture->images, pid, time_ns, 1, give, capture);
+	if (time_ns > capture->swept_ns + SWEEP_NS) {
+		capture->swept_ns = time_ns;
+		hw_images_sweep(capture->images, time_ns);
+	}
+	return end_giving(capture);
+}
+
+static int keep_record(void *context, uint64_t sessions, const struct perf_event_header *record,
+                       struct hw_error *err)
+{
+	struct bpf_capture *capture = context;
+	int r = 0;
+
+	(void)sessions;
+	if (capture->images && record->type == PERF_RECORD_SAMPLE && record->size >= 32)
+		r = reveal(capture, record, err);
+	return r ? r : write_record(capture, record, err);
+}
+
+static int hold(struct bpf_capture *capture, const struct perf_event_header *record, struct hw_error *err)
+{
+	capture->err = err;
+	hw_images_take(capture->images, record, give, capture);
+	return end_giving(capture);
+}
+
+/* Process events of processes nobody asked for stay out of the file. */
 static int keep_process(void *context, uint64_t sessions, const struct perf_event_header *record,
                         struct hw_error *err)
 {
-	const struct bpf_capture *capture = context;
-	bool by_task = capture->filter == HW_SESSION_UID || capture->filter == HW_SESSION_CGROUP;
+	struct bpf_capture *capture = context;
 
-	return sessions || by_task ? keep_record(context, sessions, record, err) : 0;
+	if (capture->images && record->type != PERF_RECORD_KSYMBOL)
+		return hold(capture, record, err);
+	return sessions ? write_record(capture, record, err) : 0;
 }
 
 static int keep_existing(void *context, const struct perf_event_header *record, struct hw_error *err)
 {
-	return keep_record(context, 1, record, err);
+	struct bpf_capture *capture = context;
+	const uint32_t *pid = (const uint32_t *)(record + 1);
+	bool of_process =
+	    record->type == PERF_RECORD_COMM || (record->type == PERF_RECORD_MMAP2 && *pid != (uint32_t)-1);
+
+	return capture->images && of_process ? hold(capture, record, err)
+	                                     : write_record(capture, record, err);
 }
 
 static void keep_truth(void *context, const struct hw_unfinished *walk, size_t size)
@@ -67,6 +129,7 @@ static void close_capture(struct hw_capture *opened)
 	struct bpf_capture *capture = bpf_of(opened);
 
 	hw_sessions_close(capture->sessions);
+	hw_images_free(capture->images);
 	free(capture);
 }
 
@@ -96,6 +159,11 @@ static int open_capture(const struct hw_capture_options *options, const struct h
 	capture->capture.backend = &hw_backend_bpf;
 	capture->sink = *sink;
 	capture->filter = options->filter;
+	if ((own.filter == HW_SESSION_UID || own.filter == HW_SESSION_CGROUP) &&
+	    hw_images_new(&capture->images)) {
+		free(capture);
+		return hw_fail(err, -ENOMEM, "out of memory");
+	}
 	r = hw_sessions_open(&all, &own_sink, &capture->sessions, err);
 	if (!r)
 		r = hw_sessions_add(capture->sessions, &own, &capture->bit, err);
@@ -146,13 +214,13 @@ static int tell_lost_process_events(struct bpf_capture *capture, struct hw_error
 {
 	struct hw_sessions_status status;
 	struct hw_record_id id = {0};
-	uint64_t buffer[16];
+	uint64_t buffer[16], lost;
 
 	hw_sessions_status(capture->sessions, &status);
-	if (!status.lost_side_band ||
-	    hw_build_lost(buffer, sizeof(buffer), &id, status.lost_side_band, HW_LOST_OTHER) <= 0)
+	lost = status.lost_side_band + (capture->images ? hw_images_dropped(capture->images) : 0);
+	if (!lost || hw_build_lost(buffer, sizeof(buffer), &id, lost, HW_LOST_OTHER) <= 0)
 		return 0;
-	return keep_existing(capture, (struct perf_event_header *)buffer, err);
+	return write_record(capture, (struct perf_event_header *)buffer, err);
 }
 
 static int stop(struct hw_capture *opened, int grace_ms, struct hw_error *err)

@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "base/array.h"
-#include "session/images.h"
+#include "capture/images.h"
 #include "session/peer.h"
 #include "session/protocol.h"
 #include "session/registry.h"

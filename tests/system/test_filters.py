@@ -3,6 +3,8 @@
 """homeward record --uid and --cgroup: only what is asked for, with the daemon and without."""
 
 import os
+import shutil
+import subprocess
 
 import hw
 from daemon import Daemon, busy, stop
@@ -39,12 +41,29 @@ class Cgroup:
         os.rmdir(self.path)
 
 
+def named(name):
+    """A copy of perl whose name stands in no recording but of itself."""
+    path = shutil.copy("/usr/bin/perl", os.path.abspath(name))
+    return [path, *busy(600)[1:]]
+
+
 def check(process, *filter_options):
-    """Nothing but this process is in a recording with this filter, and its stacks have names."""
-    with Daemon() as daemon:
+    """Nothing but this process is in a recording with this filter, not even a name, and its stacks have names.
+
+    Others run already, and come meanwhile: foreign and late-foreign."""
+    with Daemon() as daemon, hw.Background(named("foreign")):
         for name, options in {"own.data": ["--standalone"], "daemon.data": ["--socket", daemon.path]}.items():
-            hw.record_enough(200, "-F", 1999, *options, *filter_options, output=name)
+            with hw.Background([hw.HOMEWARD, "record", "-F", 1999, *options, *filter_options, "-o", name],
+                               stderr=subprocess.PIPE, text=True) as recorder:
+                hw.wait_samples(name, 200)
+                with hw.Background(named("late-foreign")) as late:
+                    hw.wait_begun(late)
+                    hw.wait_samples(name, len(hw.Growing(name).samples()) + 100)
+                    assert stop(recorder)[0] == 0
             assert pids(name) == {process.pid}, (name, pids(name), process.pid)
+            with open(name, "rb") as file:
+                data = file.read()
+            assert b"foreign" not in data and b"/perl" in data, name
             account = hw.stats(name)
             assert account["backend"] == ("bpf" if name == "own.data" else "daemon") and account["samples"] > 50, account
             assert account["ended"].get("complete", 0) >= 0.9 * account["answered"], account

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * Process images, held back. A session that may see only some tasks must not learn of others from process
- * events (command names, mapped files). So these are kept by process image, and a session gets those of an
- * image with the first sample that it gets of it: a sample is the kernel's word that it may.
+ * Process images, held back. A session that may see only some tasks, or wants only those of a user or a
+ * cgroup, must not learn of others from process events (command names, mapped files). So these are kept by
+ * process image, and a session gets those of an image with the first sample that it gets of it: a sample is
+ * the kernel's word that it may.
  *
  * An image begins at fork or exec. The few before are kept too: samples of them may still be on their way.
  * A sample is matched by time, so a process that took over a PID never answers for the one before.
  */
-#ifndef HW_SESSION_IMAGES_H
-#define HW_SESSION_IMAGES_H
+#ifndef HW_CAPTURE_IMAGES_H
+#define HW_CAPTURE_IMAGES_H
 
 #include <stdint.h>
 

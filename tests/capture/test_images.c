@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/images.h"
 #include "perfdata/records.h"
-#include "session/images.h"
 
 #define ME    1ull
 #define OTHER 2ull

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-#include "session/images.h"
+#include "capture/images.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
