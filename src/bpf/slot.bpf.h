@@ -17,11 +17,11 @@
  * the sessions that have not got it.
  *
  * A sample that hits between the turn to HW_OPEN and the new cookie, in an NMI, would find the cookie of the
- * stay before. There is none: a task's samples are all on the CPU where it runs, and there the kernel runs one
- * program of a perf event at a time. Every sample comes through bpf_overflow_handler() (kernel/events/core.c),
- * which counts bpf_prog_active up and drops the hit if it is not the only one; the event's own count then
- * tells that it was due. The task work and the hooks of exec and exit are not counted there, so samples do
- * interrupt those, and begin_exec() changes its cookie only if nobody has.
+ * stay before. There is none: a task's samples are all on the CPU where it runs, and there the kernel runs
+ * one program of a perf event at a time. Every sample comes through bpf_overflow_handler() of the kernel's
+ * kernel/events/core.c, which counts bpf_prog_active up and drops the hit if it is not the only one; the
+ * event's own count then tells that it was due. The task work and the hooks of exec and exit are not counted
+ * there, so samples do interrupt those, and begin_exec() changes its cookie only if nobody has.
  *
  * Inside execve, from sched_prepare_exec on, the old image cannot be walked any more, so the hook walks it
  * before, whether somebody asked or not; in_exec makes samples share that walk until sched_process_exec.

@@ -507,7 +507,7 @@ def test_a_compiler_that_is_killed_costs_one_table_and_the_daemon_nothing():
         shutil.copy("/usr/bin/perl", name)
         return [os.path.abspath(name), "-e", "$e = time + 600; 1 while time < $e"]
 
-    with Daemon("--no-cache") as daemon:
+    with at_once(), Daemon("--no-cache") as daemon:
         client = daemon.start_record("-q", "-a")
         wait_samples("test.data", 10)
         for number in signal.SIGKILL, signal.SIGSEGV:
