@@ -19,7 +19,7 @@
 #include "walk/fd_passing.h"
 
 #define ANSWER_MS  60000 /* the daemon may just be starting, and loading tables */
-#define STOPPED_MS 15000
+#define STOPPED_MS 60000 /* seconds on a machine that is busy */
 #define POLL_MS    20
 
 struct daemon_capture {

@@ -249,7 +249,7 @@ def test_when_the_daemon_is_told_to_end_its_clients_hear_it():
 def at_once():
     """What runs in here runs before whatever else the machine does."""
     nice = os.getpriority(os.PRIO_PROCESS, 0)
-    os.setpriority(os.PRIO_PROCESS, 0, -20)
+    os.setpriority(os.PRIO_PROCESS, 0, -10)
     try:
         yield
     finally:
@@ -505,7 +505,7 @@ def test_a_compiler_that_is_killed_costs_one_table_and_the_daemon_nothing():
 
     def copy_of_perl(name):
         shutil.copy("/usr/bin/perl", name)
-        return [os.path.abspath(name), "-e", "$e = time + 600; 1 while time < $e"]
+        return ["nice", os.path.abspath(name), "-e", "$e = time + 600; 1 while time < $e"]  # as everything else
 
     with at_once(), Daemon("--no-cache") as daemon:
         client = daemon.start_record("-q", "-a")
