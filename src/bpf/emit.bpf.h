@@ -256,7 +256,8 @@ static __noinline int prepare_unfinished(struct hw_scratch *s, struct task_struc
 static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *task, hw_u64 cookie,
                                       hw_u64 sessions, hw_u32 kind)
 {
-	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at = sizeof(struct hw_unfinished), ips_bytes;
+	hw_u64 pid_tgid = bpf_get_current_pid_tgid(), at = sizeof(struct hw_unfinished), ips_bytes, bytes,
+	       wake;
 	struct hw_unfinished *u = &s->unfinished;
 	hw_u32 ip_count = u->ip_count, mapping_count = u->mapping_count, stack_size = u->stack_size;
 	struct bpf_dynptr record;
@@ -276,9 +277,10 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 	ring = ring_of(HW_RING_TASK);
 	if (!ring)
 		return -1;
-	if (bpf_ringbuf_reserve_dynptr(
-	        ring, (hw_u32)(at + ips_bytes + stack_size + mapping_count * sizeof(struct hw_mapping)), 0,
-	        &record)) {
+	bytes = at + ips_bytes + stack_size + mapping_count * sizeof(struct hw_mapping);
+	/* a walk can wait: its table has been asked for */
+	wake = kind == HW_RING_UNFINISHED ? wake_flags(ring, bytes) : BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_reserve_dynptr(ring, (hw_u32)bytes, 0, &record)) {
 		bpf_ringbuf_discard_dynptr(&record, 0);
 		return -1;
 	}
@@ -296,7 +298,7 @@ static __noinline int emit_unfinished(struct hw_scratch *s, struct task_struct *
 	}
 	u->stack_size = stack_size;
 	bpf_dynptr_write(&record, 0, u, sizeof(*u), 0);
-	bpf_ringbuf_submit_dynptr(&record, BPF_RB_FORCE_WAKEUP);
+	bpf_ringbuf_submit_dynptr(&record, wake);
 	return 0;
 }
 

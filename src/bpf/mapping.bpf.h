@@ -143,7 +143,7 @@ static __always_inline void report_miss(struct hw_scratch *s, const struct hw_vm
 	miss->end = copy->end;
 	miss->pid = (hw_u32)(bpf_get_current_pid_tgid() >> 32);
 	miss->ask = ask;
-	if (ring_output(HW_RING_TASK, miss, sizeof(*miss)))
+	if (ring_output_now(HW_RING_TASK, miss, sizeof(*miss)))
 		COUNT(lost_misses, 1);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Records to the rings: two per CPU, the reader woken when a ring's fill crosses a threshold, never once a
- * record. The ring has no counter of what it refused: whoever emits counts that.
+ * record, but for misses: each sample of a new program costs much until its table is there. The ring has no
+ * counter of what it refused: whoever emits counts that.
  */
 #ifndef HW_BPF_RING_H
 #define HW_BPF_RING_H
@@ -21,6 +22,14 @@ static __always_inline hw_u64 wake_flags(void *ring, hw_u64 bytes)
 
 	return fill < config.wake_bytes && fill + bytes >= config.wake_bytes ? BPF_RB_FORCE_WAKEUP
 	                                                                     : BPF_RB_NO_WAKEUP;
+}
+
+/* 0, or negative where the ring had no room. The reader is woken. */
+static __always_inline long ring_output_now(hw_u32 which, void *data, hw_u64 bytes)
+{
+	void *ring = ring_of(which);
+
+	return ring ? bpf_ringbuf_output(ring, data, bytes, BPF_RB_FORCE_WAKEUP) : -1;
 }
 
 /* 0, or negative where the ring had no room. */
