@@ -58,10 +58,14 @@ struct hw_loaded {
 	uint32_t serial, slot;
 	bool published; /* only then it may be thrown out */
 };
+#define HW_SPARE_TABLES 16
 struct hw_tables {
 	struct hw_kernel_side *side;
 	array_of(struct hw_loaded *) loaded;
 	struct hw_loaded *by_slot[HW_TABLES_MAX];
+	array_of(uint32_t) emptied; /* slots whose table is out of use, but not out of memory yet */
+	struct hw_loaded *spares[HW_SPARE_TABLES]; /* in their slots, still empty */
+	unsigned spare_count;
 	uint32_t next_serial;
 	uint64_t bytes, bytes_max, rows, failures;
 };
@@ -71,6 +75,9 @@ void hw_tables_free(struct hw_tables *tables);
 /* Load many at once (one wait for the kernel). keys[i] gets table[i], whose words are copied. */
 int hw_tables_load(struct hw_tables *tables, const struct hw_file_key *keys, const struct hw_table *table,
                    size_t count, struct hw_error *err);
+/* Are there too few spare tables? Then make new ones; that may take some hundredths of a second. */
+bool hw_tables_want_spares(const struct hw_tables *tables);
+int hw_tables_make_spares(struct hw_tables *tables);
 /* Say that a file has no table. */
 int hw_tables_refuse(struct hw_tables *tables, const struct hw_file_key *key);
 const struct hw_table *hw_tables_find(const struct hw_tables *tables, uint32_t slot, uint32_t serial);

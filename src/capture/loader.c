@@ -168,11 +168,23 @@ static void requeue_waiting(struct hw_loader *loader)
 	}
 }
 
+/* With the lock, which is let go meanwhile. Before the first miss the tables are not this thread's. */
+static void make_spares(struct hw_loader *loader)
+{
+	if (!loader->misses || loader->no_spares || loader->quit || !hw_tables_want_spares(loader->tables))
+		return;
+	pthread_mutex_unlock(&loader->lock);
+	loader->no_spares = hw_tables_make_spares(loader->tables) != 0;
+	pthread_mutex_lock(&loader->lock);
+}
+
 /* The next item, waiting for it; NULL: quit. With the lock. */
 static struct item *next_item(struct hw_loader *loader)
 {
 	struct item *item;
 
+	if (!loader->first && !loader->waiting)
+		make_spares(loader);
 	while (!loader->first && !(loader->quit && !loader->waiting)) {
 		struct timespec soon;
 

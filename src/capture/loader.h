@@ -47,6 +47,7 @@ struct hw_loader {
 	struct item *waiting; /* walks whose table was asked for and has not come */
 	size_t queued_bytes;
 	bool busy, quit;
+	bool no_spares; /* they could not be made: not tried again */
 	uint64_t finished, misses, pushed;
 	uint64_t busy_number;       /* of the item in work */
 	struct hw_finished *recent; /* walks for sessions that come late */

@@ -6,6 +6,10 @@
  *
  * When memory runs out the least recently used table leaves: first its file's entry, then the serial, then
  * the slot; walks that hold the array keep it alive until they are through.
+ *
+ * To change a slot takes a grace period of the kernel, tens of milliseconds in which each sample of a new
+ * program has its stack copied. So all slots that change at a time do so in one call, and a few empty arrays
+ * lie ready in theirs: a small table is copied into one of them, and can be used at once.
  */
 #include "capture/internal.h"
 
@@ -13,6 +17,9 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SPARE_BLOCKS 16            /* 64 KiB: three of four libraries' tables */
+#define SPARES_FROM  (16ull << 20) /* bytes: not where so little memory is allowed */
 
 int hw_tables_init(struct hw_tables *tables, struct hw_kernel_side *side, uint64_t bytes_max,
                    struct hw_error *err)
@@ -41,7 +48,10 @@ void hw_tables_free(struct hw_tables *tables)
 {
 	array_for_each (&tables->loaded, it)
 		release(*it);
+	while (tables->spare_count)
+		release(tables->spares[--tables->spare_count]);
 	array_free(&tables->loaded);
+	array_free(&tables->emptied);
 }
 
 static bool is_vdso(const struct hw_file_key *key)
@@ -70,8 +80,9 @@ static int evict(struct hw_tables *tables)
 	loaded = tables->loaded.items[victim];
 	bpf_map_delete_elem(tables->side->files, &loaded->key);
 	__atomic_store_n(&tables->side->infos[loaded->slot].serial, 0, __ATOMIC_RELEASE);
-	bpf_map_delete_elem(tables->side->tables, &loaded->slot);
 	__atomic_add_fetch(tables->side->table_generation, 1, __ATOMIC_RELEASE);
+	if (array_push(&tables->emptied, loaded->slot))
+		bpf_map_delete_elem(tables->side->tables, &loaded->slot);
 	tables->bytes -= table_bytes(loaded);
 	tables->rows -= loaded->table.row_count;
 	tables->by_slot[loaded->slot] = NULL;
@@ -110,29 +121,67 @@ static int make_map(const struct hw_table *table, struct hw_loaded *loaded)
 	return fd;
 }
 
+/* A spare array with the table in it, or NULL. */
+static struct hw_loaded *take_spare(struct hw_tables *tables, const struct hw_table *table)
+{
+	struct hw_loaded *loaded;
+	uint64_t *words;
+
+	if (!tables->spare_count || table->block_count > SPARE_BLOCKS)
+		return NULL;
+	loaded = tables->spares[--tables->spare_count];
+	words = loaded->table.words;
+	memcpy(words, table->words, (size_t)table->block_count * sizeof(struct hw_block));
+	loaded->table = *table;
+	loaded->table.words = words;
+	loaded->table.block_count = SPARE_BLOCKS;
+	return loaded;
+}
+
+/* An array of its own, which is not in its slot before the caller puts it there: *fd. */
+static int new_loaded(struct hw_tables *tables, const struct hw_table *table, uint32_t slot,
+                      struct hw_loaded **result, int *fd)
+{
+	struct hw_loaded *loaded = calloc(1, sizeof(*loaded));
+
+	if (!loaded)
+		return -ENOMEM;
+	loaded->slot = slot;
+	*fd = slot ? make_map(table, loaded) : -ENOSPC;
+	if (*fd < 0) {
+		free(loaded);
+		return *fd;
+	}
+	tables->by_slot[slot] = loaded;
+	*result = loaded;
+	return 0;
+}
+
+/* 0 with *fd, which goes to the slot of the last one loaded; -1 in *fd: it is there already. */
 static int prepare(struct hw_tables *tables, const struct hw_file_key *key, const struct hw_table *table,
                    int *fd)
 {
 	uint64_t bytes = (uint64_t)table->block_count * sizeof(struct hw_block);
-	struct hw_loaded *loaded;
+	struct hw_loaded *loaded = NULL;
 	int r = bytes > tables->bytes_max ? -ENOSPC : 0; /* however many others went */
 
 	while (tables->bytes + bytes > tables->bytes_max && !r)
 		r = evict(tables);
-	loaded = r ? NULL : calloc(1, sizeof(*loaded));
-	if (!loaded)
-		return r ? r : -ENOMEM;
-	loaded->key = *key;
-	loaded->slot = is_vdso(key) ? HW_TABLE_VDSO : free_slot(tables);
-	loaded->serial = tables->next_serial++;
-	*fd = loaded->slot ? make_map(table, loaded) : -ENOSPC;
-	r = *fd < 0 ? *fd : array_push(&tables->loaded, loaded);
-	if (r) {
-		release(loaded);
+	if (!r)
+		r = array_reserve(&tables->loaded, tables->loaded.count + 1);
+	if (r)
 		return r;
-	}
-	tables->by_slot[loaded->slot] = loaded;
-	tables->bytes += bytes;
+	*fd = -1;
+	if (!is_vdso(key))
+		loaded = take_spare(tables, table);
+	if (!loaded)
+		r = new_loaded(tables, table, is_vdso(key) ? HW_TABLE_VDSO : free_slot(tables), &loaded, fd);
+	if (r)
+		return r;
+	loaded->key = *key;
+	loaded->serial = tables->next_serial++;
+	array_push(&tables->loaded, loaded);
+	tables->bytes += table_bytes(loaded);
 	tables->rows += table->row_count;
 	return 0;
 }
@@ -164,18 +213,97 @@ static void publish(struct hw_tables *tables, struct hw_loaded *loaded)
 	bpf_map_update_elem(tables->side->files, &loaded->key, &file, BPF_ANY);
 }
 
+/* What goes to the kernel in one call: slots and the arrays for them. */
+struct change {
+	array_of(uint32_t) slots;
+	array_of(int) fds;
+};
+
+static int put(struct change *change, uint32_t slot, int fd)
+{
+	if (array_reserve(&change->fds, change->fds.count + 1) || array_push(&change->slots, slot))
+		return -ENOMEM;
+	return array_push(&change->fds, fd);
+}
+
+/* Slots that nothing new came to get the smallest array there is. */
+static int put_emptied(struct hw_tables *tables, struct change *change)
+{
+	int nothing = bpf_object__find_map_fd_by_name(tables->side->object, "table_inner"), r = 0;
+
+	array_for_each (&tables->emptied, slot)
+		if (!tables->by_slot[*slot] && !r)
+			r = put(change, *slot, nothing);
+	tables->emptied.count = r ? tables->emptied.count : 0;
+	return r;
+}
+
+static int put_spares(struct hw_tables *tables, struct change *change)
+{
+	struct hw_table empty = {.words = calloc(SPARE_BLOCKS, sizeof(struct hw_block)),
+	                         .block_count = SPARE_BLOCKS};
+	struct hw_loaded *spare;
+	int fd, r = empty.words ? 0 : -ENOMEM;
+
+	while (!r && tables->bytes_max >= SPARES_FROM && tables->spare_count < HW_SPARE_TABLES) {
+		r = new_loaded(tables, &empty, free_slot(tables), &spare, &fd);
+		if (r)
+			break;
+		r = put(change, spare->slot, fd);
+		tables->spares[tables->spare_count++] = spare;
+	}
+	free(empty.words);
+	return r;
+}
+
+/* Make the change; the arrays live on in their slots. */
+static int commit(struct hw_tables *tables, struct change *change)
+{
+	int nothing = bpf_object__find_map_fd_by_name(tables->side->object, "table_inner"), r = 0;
+	uint32_t count = (uint32_t)change->slots.count;
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+
+	if (count)
+		r = bpf_map_update_batch(tables->side->tables, change->slots.items, change->fds.items, &count,
+		                         &opts);
+	array_for_each (&change->fds, fd)
+		if (*fd != nothing)
+			close(*fd);
+	array_free(&change->slots);
+	array_free(&change->fds);
+	return r;
+}
+
+bool hw_tables_want_spares(const struct hw_tables *tables)
+{
+	return tables->bytes_max >= SPARES_FROM && tables->spare_count < HW_SPARE_TABLES / 2;
+}
+
+int hw_tables_make_spares(struct hw_tables *tables)
+{
+	struct change change = {0};
+	unsigned before = tables->spare_count;
+	int r = put_spares(tables, &change), failed = commit(tables, &change);
+
+	while (failed && tables->spare_count > before) { /* not in their slots */
+		struct hw_loaded *spare = tables->spares[--tables->spare_count];
+
+		tables->by_slot[spare->slot] = NULL;
+		release(spare);
+	}
+	return r ? r : failed;
+}
+
 int hw_tables_load(struct hw_tables *tables, const struct hw_file_key *keys, const struct hw_table *table,
                    size_t count, struct hw_error *err)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t *slots = calloc(count + 1, sizeof(*slots));
-	int *fds = calloc(count + 1, sizeof(*fds));
-	uint32_t made = 0, done;
-	int r = slots && fds ? 0 : -ENOMEM;
+	struct change change = {0};
+	uint32_t *slots;
+	size_t made;
+	int r = 0, failed, fd;
 
 	for (size_t i = 0; i < count && !r; i++) {
-		int failed = prepare(tables, &keys[i], &table[i], &fds[made]);
-
+		failed = prepare(tables, &keys[i], &table[i], &fd);
 		/* Of many at once, one that finds no room is asked for again when it is needed. */
 		if (failed && (failed != -ENOSPC || count == 1)) {
 			tables->failures++;
@@ -183,18 +311,26 @@ int hw_tables_load(struct hw_tables *tables, const struct hw_file_key *keys, con
 		}
 		if (failed)
 			continue;
-		slots[made++] = tables->loaded.items[tables->loaded.count - 1]->slot;
+		if (fd < 0)
+			publish(tables, tables->loaded.items[tables->loaded.count - 1]);
+		else
+			r = put(&change, tables->loaded.items[tables->loaded.count - 1]->slot, fd);
 	}
-	done = made;
-	if (!r && made)
-		r = bpf_map_update_batch(tables->side->tables, slots, fds, &done, &opts);
-	for (uint32_t i = 0; i < made; i++) {
-		if (!r)
-			publish(tables, tables->by_slot[slots[i]]);
-		close(fds[i]);
-	}
+	made = change.slots.count;
+	slots = calloc(made + 1, sizeof(*slots));
+	if (!slots)
+		r = -ENOMEM;
+	else if (made)
+		memcpy(slots, change.slots.items, made * sizeof(*slots));
+	if (!r)
+		r = put_emptied(tables, &change);
+	if (!r && count != 1)
+		r = put_spares(tables, &change);
+	failed = commit(tables, &change);
+	for (size_t i = 0; i < made && !r && !failed; i++)
+		publish(tables, tables->by_slot[slots[i]]);
 	free(slots);
-	free(fds);
+	r = r ? r : failed;
 	return r ? hw_fail(err, r, "cannot load unwind tables into the kernel: %s", strerror(-r)) : 0;
 }
 
