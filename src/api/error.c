@@ -2,6 +2,7 @@
 #include <homeward/error.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include "api/internal.h"
 #include "report/account.h"
@@ -27,6 +28,12 @@ int hw_api_fail(int code, const char *text)
 size_t hw_api_known(size_t size, size_t ours)
 {
 	return size < sizeof(size) ? 0 : size < ours ? size : ours;
+}
+
+void hw_api_take_options(void *known, size_t ours, const void *options)
+{
+	if (options)
+		memcpy(known, options, hw_api_known(*(const size_t *)options, ours));
 }
 
 const char *hw_api_reason(uint8_t state, uint8_t refusal, uint8_t end, uint8_t unanswered)

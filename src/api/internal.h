@@ -18,8 +18,12 @@ struct homeward_recording {
 /* Keep the line for homeward_error() and return code unchanged. */
 int hw_api_fail(int code, const char *text);
 
-/* Bytes of an option struct that both sides know; 0 where size is none. */
+/* Bytes of a struct that both sides know; 0 where size is none. */
 size_t hw_api_known(size_t size, size_t ours);
+
+/* Take over what both sides know of options (NULL: none), which begin with their size; the rest stays as it
+ * is. */
+void hw_api_take_options(void *known, size_t ours, const void *options);
 
 /* The reason of a sample in the words of stats, or "". */
 const char *hw_api_reason(uint8_t state, uint8_t refusal, uint8_t end, uint8_t unanswered);

@@ -116,8 +116,7 @@ int homeward_recorder_open(const struct homeward_recorder_options *options,
 	int code = -ENOMEM;
 
 	*result = NULL;
-	if (options)
-		memcpy(&known, options, hw_api_known(options->size, sizeof(known)));
+	hw_api_take_options(&known, sizeof(known), options);
 	if (recorder) {
 		recorder->function = function;
 		recorder->context = context;

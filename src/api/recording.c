@@ -2,7 +2,6 @@
 #include <homeward/recording.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/internal.h"
 
@@ -16,8 +15,7 @@ int homeward_recording_open(const char *path, const struct homeward_recording_op
 	int code = -ENOMEM;
 
 	*result = NULL;
-	if (options)
-		memcpy(&known, options, hw_api_known(options->size, sizeof(known)));
+	hw_api_take_options(&known, sizeof(known), options);
 	load = (struct hw_load_options){.progress = known.progress, .context = known.context};
 	if (recording)
 		code = hw_recording_load(path, &load, &recording->recording, &err);

@@ -2,7 +2,6 @@
 #include <homeward/symbols.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/internal.h"
 #include "report/stack.h"
@@ -26,8 +25,7 @@ int homeward_symbols_open(struct homeward_recording *recording,
 	int code = -ENOMEM;
 
 	*result = NULL;
-	if (options)
-		memcpy(&known, options, hw_api_known(options->size, sizeof(known)));
+	hw_api_take_options(&known, sizeof(known), options);
 	to.kallsyms = known.kallsyms;
 	to.debug_directory = known.debug_directory;
 	to.root = known.root;
