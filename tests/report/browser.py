@@ -73,7 +73,7 @@ class Browser:
 
     session = None
 
-    def call(self, method, parameters=None, session=True, timeout=60):
+    def call(self, method, parameters=None, session=True, timeout=180):
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters or {}}
         if session and self.session:
@@ -118,7 +118,7 @@ class Browser:
         self.call("Page.navigate", {"url": f"file://{os.path.abspath(path)}{fragment}"})
         self.wait("document.readyState === 'complete' && document.documentElement.dataset.openMs !== undefined")
 
-    def wait(self, condition, seconds=30):
+    def wait(self, condition, seconds=180):
         deadline = time.monotonic() + seconds
         while not self.run(condition):
             if time.monotonic() > deadline:

@@ -239,7 +239,7 @@ class Motion(PageTest):
 
     def test_a_zoom_that_moves_ends_where_it_should(self):
         self.browser.click(*self.place("wait"))
-        self.browser.wait("homeward.view.from === 6 && homeward.view.to === 9", 5)
+        self.browser.wait("homeward.view.from === 6 && homeward.view.to === 9")
 
 
 class Hostile(PageTest):
