@@ -58,10 +58,37 @@ static void any_order_becomes_that_of_time_and_equal_times_keep_theirs(void **st
 	check(items, most);
 }
 
+/* More than is put in order at a time. */
+static void many_are_put_in_order_however_far_apart_they_belong(void **state)
+{
+	const size_t most = 100000;
+	struct item *items = calloc(most, sizeof(*items));
+
+	(void)state;
+	assert_non_null(items);
+	for (size_t i = 0; i < most; i++) /* rounds of four CPUs, each reaching into the next one */
+		items[i].time_ns = i / 4000 * 4000 + i % 1000 * 6;
+	check(items, most);
+	for (size_t i = 0; i < most; i++) /* the last one is the first one */
+		items[i].time_ns = most - i == 1 ? 0 : i;
+	check(items, most);
+	for (size_t i = 0; i < most; i++)
+		items[i].time_ns = most - i;
+	check(items, most);
+	for (size_t i = 0; i < most; i++)
+		items[i].time_ns = (uint64_t)random() % 5000;
+	check(items, most);
+	for (size_t i = 0; i < most; i++) /* in order but for two places */
+		items[i].time_ns = i == 40000 ? 20000 : i == 80000 ? 79000 : i;
+	check(items, most);
+	free(items);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_order_becomes_that_of_time_and_equal_times_keep_theirs),
+	    cmocka_unit_test(many_are_put_in_order_however_far_apart_they_belong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
