@@ -149,9 +149,9 @@ static int load(struct hw_input *input)
 /* The event that is asked for, or that with most samples. */
 static int choose_event(struct hw_input *input)
 {
-	size_t event_count, sample_count, *counts, best = 0;
+	size_t event_count, best = 0;
 	const struct hw_recording_event *events = hw_recording_events(input->recording, &event_count);
-	const struct hw_sample *samples = hw_recording_samples(input->recording, &sample_count);
+	uint64_t samples = hw_recording_account(input->recording)->samples;
 
 	if (input->event) {
 		for (size_t i = 0; i < event_count; i++) {
@@ -163,21 +163,14 @@ static int choose_event(struct hw_input *input)
 		return hw_complain(input->who, "%s has no event '%s'; its first is '%s'", input->path,
 		                   input->event, event_count ? events[0].name : "");
 	}
-	counts = calloc(event_count + 1, sizeof(*counts));
-	if (!counts)
-		return hw_complain(input->who, "out of memory");
-	for (size_t i = 0; i < sample_count; i++)
-		if (samples[i].event < event_count)
-			counts[samples[i].event]++;
 	for (size_t i = 1; i < event_count; i++)
-		if (counts[i] > counts[best])
+		if (events[i].samples > events[best].samples)
 			best = i;
 	input->filter.event = (uint16_t)best;
-	if (event_count && !input->filter.any_event && counts[best] < sample_count)
+	if (event_count && !input->filter.any_event && events[best].samples < samples)
 		hw_complain(input->who,
-		            "showing event '%s'; %zu samples of other events are left out (--event)",
-		            events[best].name, sample_count - counts[best]);
-	free(counts);
+		            "showing event '%s'; %llu samples of other events are left out (--event)",
+		            events[best].name, (unsigned long long)(samples - events[best].samples));
 	return HW_EXIT_OK;
 }
 
@@ -193,8 +186,11 @@ int hw_input_open(struct hw_input *input, bool symbols)
 		return hw_complain(input->who,
 		                   "no %s here: name a recording, or make one with 'homeward record'",
 		                   input->path);
-	if (load(input))
+	input->symbols.kernel = symbols ? hw_kernel_ahead_new(input->symbols.kallsyms) : NULL;
+	if (load(input)) {
+		hw_kernel_ahead_drop(input->symbols.kernel);
 		return HW_EXIT_FAILURE;
+	}
 	account = hw_recording_account(input->recording);
 	if (account->damage[0])
 		hw_complain(input->who, "%s is damaged: %s; showing what could be read", input->path,

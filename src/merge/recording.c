@@ -34,6 +34,8 @@ static void count(struct hw_recording *recording)
 	array_for_each (&recording->samples, s) {
 		first = s->time_ns < first ? s->time_ns : first;
 		last = s->time_ns > last ? s->time_ns : last;
+		if (s->event < recording->events.count)
+			recording->events.items[s->event].samples++;
 		if (s->state == HW_SAMPLE_CALLCHAIN) {
 			a->samples--;
 			a->callchains++;

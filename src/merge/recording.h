@@ -83,6 +83,7 @@ struct hw_recording_event {
 	uint64_t rate;
 	uint32_t type; /* PERF_TYPE_* and its config, as perf_event_open(2) has them */
 	uint64_t config;
+	uint64_t samples;
 };
 
 /* What the recording says about itself: strings are NULL where it does not say. */

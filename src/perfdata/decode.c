@@ -222,7 +222,9 @@ int hw_decode_other(const struct perf_event_attr *attr, const struct perf_event_
 
 size_t hw_decode_id_words(uint64_t type)
 {
-	return (size_t)__builtin_popcountll(type & ID_MASK);
+	return (size_t)(!!(type & PERF_SAMPLE_TID) + !!(type & PERF_SAMPLE_TIME) + !!(type & PERF_SAMPLE_ID) +
+	                !!(type & PERF_SAMPLE_STREAM_ID) + !!(type & PERF_SAMPLE_CPU) +
+	                !!(type & PERF_SAMPLE_IDENTIFIER));
 }
 
 size_t hw_decode_id_word(uint64_t type)

@@ -9,10 +9,11 @@
 
 #include "symbol/regular_file.h"
 
-#define LINES_MAX    (4u << 20)
-#define SYMBOL_REACH (64u << 10) /* bytes: no function of the kernel is longer, and gaps follow modules */
-#define OWN_FILE     "[kernel.kallsyms]"
-#define NOTES_MAX    4096
+#define BYTES_MAX      (512u << 20) /* of all symbols: a kernel has 6 MB */
+#define LINE_MAX_BYTES (64u << 10)
+#define SYMBOL_REACH   (64u << 10) /* bytes: no function of the kernel is longer, and gaps follow modules */
+#define OWN_FILE       "[kernel.kallsyms]"
+#define NOTES_MAX      4096
 
 struct line {
 	uint64_t address;
@@ -23,22 +24,29 @@ struct line {
 	size_t module_length;
 };
 
-/* "ffffffff81000000 T _text", and behind a tab "[module]". */
-static bool split_line(char *text, struct line *line)
+static int digit_of(char c)
 {
-	char *end;
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
-	line->address = strtoull(text, &end, 16);
-	if (end == text || end[0] != ' ' || !end[1] || end[2] != ' ' || !end[3])
+/* "ffffffff81000000 T _text", and behind a tab "[module]". */
+static bool split_line(const char *text, struct line *line)
+{
+	const char *end = text;
+
+	line->address = 0;
+	for (; digit_of(*end) >= 0; end++)
+		line->address = line->address << 4 | (unsigned int)digit_of(*end);
+	if (end == text || end - text > 16 || end[0] != ' ' || !end[1] || end[2] != ' ' || !end[3])
 		return false;
 	line->kind = end[1];
 	line->name = end + 3;
-	line->name_length = strcspn(line->name, "\t\n");
+	line->name_length = strcspn(line->name, "\t");
 	line->module = NULL;
 	line->module_length = 0;
 	if (line->name[line->name_length] == '\t') {
 		line->module = line->name + line->name_length + 1;
-		line->module_length = strcspn(line->module, " \n");
+		line->module_length = strcspn(line->module, " ");
 		if (line->module_length < 3 || line->module[0] != '[')
 			line->module = NULL;
 	}
@@ -106,19 +114,53 @@ static int take_line(struct hw_kernel *kernel, const struct line *line, struct h
 	return hw_collector_add_name(collector, line->address, 0, line->name, line->name_length, quality);
 }
 
-static int read_lines(struct hw_kernel *kernel, FILE *file, struct hw_collector *collector,
-                      struct hw_strings *strings, bool *any)
+/* Take the whole lines at the start of text; *used: their bytes. */
+static int take_lines(struct hw_kernel *kernel, char *text, size_t size, struct hw_collector *collector,
+                      struct hw_strings *strings, size_t *used)
 {
 	struct line line;
-	char text[1024];
+	char *end;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < LINES_MAX && fgets(text, sizeof(text), file); i++) {
-		if (!split_line(text, &line))
+	for (*used = 0; !r && (end = memchr(text + *used, '\n', size - *used));
+	     *used = (size_t)(end - text) + 1) {
+		*end = '\0';
+		if (!split_line(text + *used, &line))
 			continue;
-		*any |= line.address != 0;
+		kernel->shown |= line.address != 0;
 		r = take_line(kernel, &line, collector, strings);
 	}
+	return r;
+}
+
+/* The kernel gives a page at a time; a line longer than the buffer, which no kernel has, is left out. */
+static int read_lines(struct hw_kernel *kernel, int fd, struct hw_collector *collector,
+                      struct hw_strings *strings)
+{
+	char *text = malloc(LINE_MAX_BYTES + 1);
+	size_t size = 0, used = 0, all = 0;
+	ssize_t n = 1;
+	int r = text ? 0 : -ENOMEM;
+
+	while (!r && n && all < BYTES_MAX) {
+		n = read(fd, text + size, LINE_MAX_BYTES - size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			r = -errno;
+		if (n <= 0 && (!size || r))
+			break;
+		if (!n)
+			text[size++] = '\n'; /* behind the last line */
+		size += (size_t)n;
+		all += (size_t)n;
+		r = take_lines(kernel, text, size, collector, strings, &used);
+		if (!used && size == LINE_MAX_BYTES)
+			used = size;
+		memmove(text, text + used, size - used);
+		size -= used;
+	}
+	free(text);
 	return r;
 }
 
@@ -134,19 +176,13 @@ int hw_kernel_read(struct hw_kernel *kernel, const char *path, struct hw_strings
 	struct hw_collector collector = {.reach_max = SYMBOL_REACH};
 	struct stat st;
 	int fd = hw_open_regular(NULL, path, &st), r;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-	bool any = false;
 
 	memset(kernel, 0, sizeof(*kernel));
-	if (!file) {
-		r = fd < 0 ? fd : -ENOMEM;
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	r = read_lines(kernel, file, &collector, strings, &any);
-	fclose(file);
-	if (!r && !any)
+	if (fd < 0)
+		return fd;
+	r = read_lines(kernel, fd, &collector, strings);
+	close(fd);
+	if (!r && !kernel->shown)
 		r = -ENODATA;
 	if (!r)
 		r = hw_collector_build(&collector, &kernel->symtab);

@@ -19,6 +19,7 @@ struct hw_kernel {
 	struct hw_symtab symtab;
 	array_of(struct hw_module) modules; /* by start; each reaches to the next one */
 	uint64_t text, stext, text_end;     /* addresses of the kernel's own _text, _stext and _etext */
+	bool shown;                         /* addresses are not all 0 */
 };
 
 /*
@@ -27,6 +28,10 @@ struct hw_kernel {
  */
 int hw_kernel_read(struct hw_kernel *kernel, const char *path, struct hw_strings *strings);
 void hw_kernel_clear(struct hw_kernel *kernel);
+#define HW_KALLSYMS "/proc/kallsyms"
+/* The same of what was read ahead (symbol.h), which is used up; what is in strings before is not freed. */
+struct hw_kernel_ahead;
+int hw_kernel_ahead_take(struct hw_kernel_ahead *ahead, struct hw_kernel *kernel, struct hw_strings *strings);
 /* The module that holds address, or "[kernel.kallsyms]". */
 const char *hw_kernel_file(const struct hw_kernel *kernel, uint64_t address);
 

@@ -18,7 +18,8 @@ static bool read_lines(struct hw_symbolizer *symbolizer, uint32_t pid, const str
 
 	HASH_FIND(hh, symbolizer->lines_by_address, &key, sizeof(key), entry);
 	if (!entry) {
-		bool alive = map && hw_search_is_alive(&symbolizer->search, pid, symbolizer->now_ns);
+		bool alive = map && !found->file->lines_tried &&
+		             hw_search_is_alive(&symbolizer->search, pid, symbolizer->now_ns);
 
 		entry = calloc(1, sizeof(*entry));
 		if (!entry)

@@ -41,8 +41,17 @@ struct hw_symbolizer_options {
 	const char *debug_directory; /* several with ":" between; NULL: /usr/lib/debug */
 	const char *root;            /* prefix of every path of the recording, NULL: none */
 	bool no_demangle;
-	bool inlined; /* hw_symbolizer_frames tells inlined functions, too */
+	bool inlined;                   /* hw_symbolizer_frames tells inlined functions, too */
+	struct hw_kernel_ahead *kernel; /* kallsyms is already being read; NULL: it is not */
 };
+
+/*
+ * Begin to read kernel symbols (NULL: as above), in a thread, while something else is done. For
+ * hw_symbolizer_new, which uses it up even if it fails, or for hw_kernel_ahead_drop. NULL: it cannot be;
+ * nothing is lost.
+ */
+struct hw_kernel_ahead *hw_kernel_ahead_new(const char *kallsyms);
+void hw_kernel_ahead_drop(struct hw_kernel_ahead *ahead);
 
 /* Why an address has no name, and the words for it. */
 #define HW_GAPS(X)                                                                                           \

@@ -37,8 +37,11 @@ static bool is_this_boot(const struct hw_symbolizer *symbolizer)
 static void read_kernel(struct hw_symbolizer *symbolizer)
 {
 	const char *path = symbolizer->options.kallsyms;
-	int r = hw_kernel_read(&symbolizer->kernel, path ? path : "/proc/kallsyms", &symbolizer->strings);
+	struct hw_kernel_ahead *ahead = symbolizer->options.kernel;
+	int r = ahead ? hw_kernel_ahead_take(ahead, &symbolizer->kernel, &symbolizer->strings)
+	              : hw_kernel_read(&symbolizer->kernel, path ? path : HW_KALLSYMS, &symbolizer->strings);
 
+	symbolizer->options.kernel = NULL;
 	symbolizer->kernel_file.path = "[kernel.kallsyms]";
 	symbolizer->kernel_file.kind = HW_FRAME_KERNEL;
 	symbolizer->kernel_file.read = true;
@@ -88,6 +91,8 @@ int hw_symbolizer_new(const struct hw_recording *recording, const struct hw_symb
 			symbolizer->options = *options;
 	}
 	if (!symbolizer || start(symbolizer)) {
+		if (!symbolizer && options)
+			hw_kernel_ahead_drop(options->kernel);
 		hw_symbolizer_free(symbolizer);
 		return hw_fail(err, -ENOMEM, "out of memory");
 	}
@@ -118,6 +123,7 @@ void hw_symbolizer_free(struct hw_symbolizer *symbolizer)
 	}
 	array_free(&symbolizer->lines);
 	hw_frames_clear(&symbolizer->frames);
+	hw_kernel_ahead_drop(symbolizer->options.kernel);
 	hw_kernel_clear(&symbolizer->kernel);
 	hw_strings_clear(&symbolizer->strings);
 	hw_processes_free(symbolizer->processes);

@@ -284,7 +284,7 @@ static const struct symbol *find_symbol(uint32_t pid, uint64_t address)
 
 static uint32_t intern(const char *function, const char *file, uint8_t kind)
 {
-	struct hw_frame frame = {function, function, file, kind};
+	struct hw_frame frame = {.function = function, .raw_function = function, .file = file, .kind = kind};
 
 	for (uint32_t i = 0; i < fake.frames.count; i++)
 		if (fake.frames.items[i].file == file && fake.frames.items[i].function == function)

@@ -15,6 +15,7 @@
 #include "symbol/demangle.h"
 #include "symbol/kernel.h"
 #include "symbol/perf_map.h"
+#include "symbol/symbol.h"
 
 static int file_of(const char *text)
 {
@@ -162,6 +163,38 @@ static void kallsyms_names_functions_and_their_modules(void **state)
 	hw_strings_clear(&strings);
 }
 
+static void kallsyms_are_read_ahead_and_in_pieces(void **state)
+{
+	FILE *file = fopen("kallsyms", "w");
+	struct hw_kernel_ahead *ahead;
+	struct hw_strings strings = {0};
+	struct hw_kernel kernel;
+
+	(void)state;
+	assert_non_null(file);
+	for (unsigned int i = 1; i <= 20000; i++) /* more than one read(2) gives; no line end at the end */
+		fprintf(file, "%sffffffff%08x t function_%u\t[module]", i > 1 ? "\n" : "", i * 16, i);
+	fclose(file);
+	ahead = hw_kernel_ahead_new("kallsyms");
+	assert_non_null(ahead);
+	assert_int_equal(hw_kernel_ahead_take(ahead, &kernel, &strings), 0);
+	assert_int_equal(kernel.symtab.count, 20000);
+	for (uint64_t i = 1; i <= 20000; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "function_%u", (unsigned int)i);
+		assert_string_equal(name_at(&kernel.symtab, 0xffffffff00000000 + i * 16 + 5), name);
+	}
+	assert_string_equal(hw_kernel_file(&kernel, 0xffffffff00000015), "[module]");
+	hw_kernel_clear(&kernel);
+	hw_strings_clear(&strings);
+	hw_kernel_ahead_drop(hw_kernel_ahead_new("kallsyms"));
+	unlink("kallsyms");
+	ahead = hw_kernel_ahead_new("kallsyms");
+	assert_non_null(ahead);
+	assert_int_equal(hw_kernel_ahead_take(ahead, &kernel, &strings), -ENOENT);
+}
+
 static void hidden_addresses_are_told_apart(void **state)
 {
 	struct hw_strings strings = {0};
@@ -245,6 +278,7 @@ int main(void)
 	    cmocka_unit_test(lines_that_are_none_are_left_out),
 	    cmocka_unit_test(many_overlapping_lines_take_no_ages),
 	    cmocka_unit_test(kallsyms_names_functions_and_their_modules),
+	    cmocka_unit_test(kallsyms_are_read_ahead_and_in_pieces),
 	    cmocka_unit_test(hidden_addresses_are_told_apart),
 	    cmocka_unit_test(this_kernels_build_id_is_known),
 	    cmocka_unit_test(cpp_and_rust_names_are_demangled),
