@@ -53,9 +53,10 @@ def check_needs(program):
             raise Skipped(f"needs {need}")
 
 
-def expand(text, program, seconds):
-    words = {"p": os.path.join(HERE, "programs"), "w": os.path.dirname(hw.workload("x")), "s": f"{seconds:g}"}
-    return re.sub(r"\{([pws])\}", lambda found: words[found.group(1)], text)
+def expand(text, program, seconds, longer=1):
+    words = {"p": os.path.join(HERE, "programs"), "w": os.path.dirname(hw.workload("x")), "s": f"{seconds:g}",
+             "l": str(longer)}
+    return re.sub(r"\{([pwsl])\}", lambda found: words[found.group(1)], text)
 
 
 def build(program, seconds):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """The zoo: each hard program, how to build and start it, and what must be seen of it.
 
-Builds and runs happen in a scratch directory. In commands {p} is the directory of the sources and {s} how many
-seconds to run. What a walk may end with besides "complete" is listed with the reason why it cannot be complete;
-everything else counts as a failure above a thousandth of the samples.
+Builds and runs happen in a scratch directory. In commands {p} is the directory of the sources, {w} that of the
+workloads, {s} how many seconds to run and {l} how many times as long as usual. What a walk may end with besides
+"complete" is listed with the reason why it cannot be complete; everything else counts as a failure above a
+thousandth of the samples.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 C = "gcc -O2 -g -fomit-frame-pointer -fno-stack-protector -pthread -D_GNU_SOURCE"
 PLAIN = ("main", "first", "second", "third", "burn_until_the_end")
 EXEC = "a sample inside execve has no stack of the new program"
+CATCHING = "while the unwinder writes the frame that it enters over its own, there are parts of two stacks"
+BOUNDED = "walks wait for it for 0.3 s, and only 64 MiB of them"
 
 
 @dataclass
@@ -22,6 +25,7 @@ class Program:
     share: float = 0.5            # of samples with a user stack that must show all of sees
     complete: float = 0.999       # of answered samples; None: cannot be complete at all
     may_end: dict = field(default_factory=dict)   # reason: why
+    start: str = BOUNDED          # why not all walks are complete until its table is there; from then on complete holds
     refused: str = ""             # nearly no sample may ask, for this reason
     needs: tuple = ()             # tools, "root", "swap"
     seconds: float = 2
@@ -53,20 +57,20 @@ def storm(how):
                    says=r"processes (\d+)", at_least=2000, may_end=STORM, complete=0.95, seconds=3)
 
 
-DEEP = {"short-copy": "until its table is there, only a part of so deep a stack can be copied"}
+DEEP_STACK = "only 128 KiB of so deep a stack are copied"
+ONE_STACK = "one stack is copied, and it goes on on another"
 MUSL = {"gap": "what musl calls main from has neither unwind entries nor frame pointers"}
 STORM = {"exec": EXEC, "miss": "until its table is there, by a process that is gone before its file can be opened"}
 
 PROGRAMS = [
     # languages
-    Program("c++", build="g++ -O2 -g -fomit-frame-pointer -o c++ {p}/cxx.cc", run="./c++ {s}", quick=True,
-            sees=("main", "catch_and_throw_again", "throw_deep", "throw_deep"), share=0.8),
+    Program("c++", build="g++ -O2 -g -fomit-frame-pointer -o c++ {p}/cxx.cc", run="./c++ {s}", quick=True, complete=0.99,
+            sees=("main", "catch_and_throw_again", "throw_deep", "throw_deep"), share=0.8, may_end={
+                "gap": CATCHING, "no-mapping": CATCHING}),
     Program("rust", build="rustc -O -g --edition 2021 -o rust {p}/rust.rs", run="./rust {s}", needs=("rustc",),
             sees=("main", "rust::main", "area"), share=0.5),
     Program("go", build="GO111MODULE=off GOCACHE=$PWD/cache go build -o goes {p}/goes.go", run="./goes {s}",
-            needs=("go",), sees=("runtime.goexit", "main.work", "main.deep"), share=0.3, may_end={
-                "short-copy": "until its table is there, the copy is of one stack only, and runtime.systemstack stands on "
-                              "another"}),
+            needs=("go",), sees=("runtime.goexit", "main.work", "main.deep"), share=0.3, start=ONE_STACK),
     Program("python", run="/usr/bin/python3 {p}/script.py {s}", needs=("/usr/bin/python3",), quick=True,
             sees=("_start", "Py_BytesMain", "_PyEval_EvalFrameDefault"), share=0.5),
     Program("perl", run="perl {p}/script.pl {s}", needs=("perl",), sees=("_start", "perl_run", "Perl_runops"),
@@ -83,8 +87,7 @@ PROGRAMS = [
             sees=("_start", "main"), share=0.9),
 
     # calls that are not plain calls
-    c("signals", sees=("main", "work", "on_timer", "on_user"), share=0.1, quick=True, complete=0.9, may_end={
-        "short-copy": "until its table is there (tenths of a second on a busy machine), the copy is of one stack only"}),
+    c("signals", sees=("main", "work", "on_timer", "on_user"), share=0.1, quick=True, start=ONE_STACK),
     c("sorting", sees=("main", "sort_once", "qsort", "compare"), share=0.8),
     c("coroutines", sees=("body", "deeper", "deeper", "turn", "burn"), share=0.8, quick=True),
     c("recursion", sees=("again", "again", "burn"), share=0.9, complete=None, may_end={
@@ -93,15 +96,15 @@ PROGRAMS = [
     Program("plt-ibt", run="{w}/pltcall_ibt {s}", sees=("main",), share=0.9),
     Program("vdso", run="{w}/vdso {s}", sees=("main",), share=0.9),
     Program("deep-200", run="{w}/deep 200 2 {s}", sees=("f800", "f900", "f999"), share=0.9),
-    Program("openssl-aes", run="openssl speed -seconds 2 -bytes 16384 -evp aes-256-gcm", needs=("openssl",),
+    Program("openssl-aes", run="openssl speed -seconds {l} -bytes 16384 -evp aes-256-gcm", needs=("openssl",),
             sees=("__libc_start_main", "EVP_"), share=0.5),
-    Program("openssl-sha", run="openssl speed -seconds 1 -bytes 16384 sha256 sha512", needs=("openssl",),
+    Program("openssl-sha", run="openssl speed -seconds {l} -bytes 16384 sha256 sha512", needs=("openssl",),
             sees=("__libc_start_main",), share=0.9),
-    Program("openssl-rsa", run="openssl speed -seconds 1 rsa2048", needs=("openssl",), sees=("__libc_start_main", "BN_mod_exp"),
-            share=0.3),
-    Program("openssl-ec", run="openssl speed -seconds 1 ecdsap256", needs=("openssl",), sees=("__libc_start_main", "EC_POINT_mul"),
-            share=0.3),
-    Program("openssl-chacha", run="openssl speed -seconds 2 -bytes 16384 -evp chacha20-poly1305", needs=("openssl",),
+    Program("openssl-rsa", run="openssl speed -seconds {l} rsa2048", needs=("openssl",),
+            sees=("__libc_start_main", "BN_mod_exp"), share=0.3),
+    Program("openssl-ec", run="openssl speed -seconds {l} ecdsap256", needs=("openssl",),
+            sees=("__libc_start_main", "EC_POINT_mul"), share=0.3),
+    Program("openssl-chacha", run="openssl speed -seconds {l} -bytes 16384 -evp chacha20-poly1305", needs=("openssl",),
             sees=("__libc_start_main", "EVP_"), share=0.5),
     Program("plugins", build=f"{C} -fPIC -shared -o plugin-a.so {{p}}/plugin.c && {C} -O1 -fPIC -shared -o plugin-b.so "
             f"{{p}}/plugin.c && {C} -o plugins {{p}}/plugins.c -ldl", run="./plugins {s}", quick=True,
@@ -111,10 +114,10 @@ PROGRAMS = [
         "anonymous": "machine code without tables and without a frame pointer"}),
 
     # stacks
-    c("paged-anonymous", "anonymous", sees=("deep", "deep", "burn"), share=0.7, needs=("root", "swap"), may_end=DEEP,
-      complete=0.98),
-    c("paged-file", "file", sees=("deep", "deep", "burn"), share=0.7, may_end=DEEP, complete=0.98),
-    c("user_faults", sees=("deep", "burn"), share=0.7, complete=None, needs=("root",), may_end={**DEEP,
+    c("paged-anonymous", "anonymous", sees=("deep", "deep", "burn"), share=0.7, needs=("root", "swap"), start=DEEP_STACK),
+    c("paged-file", "file", sees=("deep", "deep", "burn"), share=0.7, start=DEEP_STACK),
+    c("user_faults", sees=("deep", "burn"), share=0.7, complete=None, needs=("root",),
+      start="its stack cannot be copied without waiting for that thread", may_end={
         "may-block": "a page that another thread answers for, by userfaultfd"}),
 
     # processes and threads
