@@ -31,6 +31,8 @@ struct function {
 	uint32_t name, raw_name, source; /* string ids */
 };
 
+enum label { LABEL_COMM, LABEL_PID, LABEL_TID, LABEL_END, LABELS_MOST };
+
 struct exporter {
 	const struct hw_profile *profile;
 	const struct hw_recording_event *event;
@@ -45,6 +47,8 @@ struct exporter {
 	array_of(uint8_t) packed;
 	struct hw_frame_list path;
 	array_of(uint64_t) ids;
+	uint32_t keys[LABELS_MOST];      /* string ids of the labels' keys; 0: not asked yet */
+	array_of(uint32_t) thread_names; /* the same by name id of the profile */
 };
 
 /* ---- pieces of the protocol buffer ---- */
@@ -165,22 +169,35 @@ static uint64_t marker_location(struct exporter *exporter, uint32_t frame)
 
 /* ---- samples ---- */
 
-#define LABELS_MOST 4
-
-static int add_label(struct exporter *exporter, Perftools__Profiles__Label *label, const char *key,
-                     const char *text, uint64_t number)
+/* The same, asked again and again: *known is 0 until it is known. */
+static int known_string_id(struct exporter *exporter, const char *text, uint32_t *known)
 {
-	uint32_t id;
+	return *known ? 0 : string_id(exporter, text, known);
+}
+
+static int add_label(struct exporter *exporter, Perftools__Profiles__Label *label, enum label kind,
+                     uint64_t number)
+{
+	static const char *const keys[] = {"comm", "pid", "tid", "end"};
 
 	perftools__profiles__label__init(label);
-	if (string_id(exporter, key, &id))
+	if (known_string_id(exporter, keys[kind], &exporter->keys[kind]))
 		return -ENOMEM;
-	label->key = id;
+	label->key = exporter->keys[kind];
 	label->num = (int64_t)number;
-	if (text && string_id(exporter, text, &id))
+	return 0;
+}
+
+static int add_comm_label(struct exporter *exporter, Perftools__Profiles__Label *label, uint32_t thread)
+{
+	while (exporter->thread_names.count <= thread)
+		if (array_push(&exporter->thread_names, 0))
+			return -ENOMEM;
+	if (add_label(exporter, label, LABEL_COMM, 0) ||
+	    known_string_id(exporter, hw_names_text(&exporter->profile->names, thread),
+	                    &exporter->thread_names.items[thread]))
 		return -ENOMEM;
-	if (text)
-		label->str = id;
+	label->str = exporter->thread_names.items[thread];
 	return 0;
 }
 
@@ -188,11 +205,15 @@ static int add_label(struct exporter *exporter, Perftools__Profiles__Label *labe
 static int add_end_label(struct exporter *exporter, Perftools__Profiles__Label *label, uint32_t marker)
 {
 	char text[64];
+	uint32_t id;
 
 	snprintf(text, sizeof(text), "%s",
 	         hw_symbolizer_frame_by_id(exporter->profile->symbolizer, marker)->function + 1);
 	text[strcspn(text, "]")] = '\0';
-	return add_label(exporter, label, "end", text, 0);
+	if (add_label(exporter, label, LABEL_END, 0) || string_id(exporter, text, &id))
+		return -ENOMEM;
+	label->str = id;
+	return 0;
 }
 
 static int collect_path(struct exporter *exporter, const struct hw_stack *stack, uint32_t stack_id)
@@ -227,9 +248,9 @@ static int put_sample(struct exporter *exporter, const struct hw_entry *entry)
 	for (size_t i = 0; i < LABELS_MOST; i++)
 		label_pointers[i] = &labels[i];
 	if (collect_path(exporter, stack, entry->stack) ||
-	    add_label(exporter, &labels[0], "comm", hw_names_text(&profile->names, context->thread), 0) ||
-	    add_label(exporter, &labels[1], "pid", NULL, context->pid) ||
-	    add_label(exporter, &labels[2], "tid", NULL, context->tid))
+	    add_comm_label(exporter, &labels[0], context->thread) ||
+	    add_label(exporter, &labels[1], LABEL_PID, context->pid) ||
+	    add_label(exporter, &labels[2], LABEL_TID, context->tid))
 		return -ENOMEM;
 	sample.n_label = 3;
 	if (stack->marker != HW_NO_FRAME && add_end_label(exporter, &labels[sample.n_label++], stack->marker))
@@ -439,5 +460,6 @@ int hw_export_pprof(FILE *out, const struct hw_profile *profile, const struct hw
 	array_free(&exporter.packed);
 	array_free(&exporter.path);
 	array_free(&exporter.ids);
+	array_free(&exporter.thread_names);
 	return code ? hw_fail(err, code, "out of memory for %zu stacks", profile->entries.count) : 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define FRESH_CONTEXTS 256
+#define FRESH_ENTRIES  4096
 
 /* The context of a thread as of a number of process events: most samples are of threads seen just before. */
 struct fresh_context {
@@ -19,6 +20,7 @@ struct builder {
 	struct hw_frame_list frames;
 	array_of(uint8_t) verdicts; /* of the filter's patterns, by stack id: 0 not tried yet, 1 no, 2 yes */
 	struct fresh_context fresh[FRESH_CONTEXTS];
+	uint32_t fresh_entries[FRESH_ENTRIES]; /* positions of entries that were seen lately */
 };
 
 /* The id of the sample's thread under its present names; -ENOMEM, or -ENODATA if the filter is against it. */
@@ -69,24 +71,44 @@ static int find_context(struct builder *builder, const struct hw_sample *sample,
 	return code;
 }
 
-static int add_entry(struct hw_profile *profile, struct hw_entry entry, uint32_t *id)
+static bool add_to(struct hw_profile *profile, uint32_t position, const struct hw_entry *entry)
+{
+	struct hw_entry *known = &profile->entries.items[position];
+
+	if (position >= profile->entries.count || known->context != entry->context ||
+	    known->stack != entry->stack)
+		return false;
+	hw_weight_add(&known->weight, entry->weight);
+	return true;
+}
+
+static int find_entry(struct hw_profile *profile, struct hw_entry entry, uint32_t *id)
 {
 	uint64_t hash = hw_index_hash(&entry, offsetof(struct hw_entry, weight));
 
 	hw_index_for_each_candidate(&profile->by_entry, hash, probe, position)
 	{
-		struct hw_entry *known = &profile->entries.items[position];
-
-		if (known->context == entry.context && known->stack == entry.stack) {
-			hw_weight_add(&known->weight, entry.weight);
-			*id = (uint32_t)position;
+		*id = (uint32_t)position;
+		if (add_to(profile, *id, &entry))
 			return 0;
-		}
 	}
 	*id = (uint32_t)profile->entries.count;
 	if (array_push(&profile->entries, entry))
 		return -ENOMEM;
 	return hw_index_add(&profile->by_entry, hash, *id);
+}
+
+static int add_entry(struct builder *builder, struct hw_entry entry, uint32_t *id)
+{
+	uint32_t *fresh =
+	    &builder->fresh_entries[(entry.stack * 0x9e3779b9u >> 16 ^ entry.context) % FRESH_ENTRIES];
+	int code = 0;
+
+	*id = *fresh;
+	if (!add_to(builder->profile, *id, &entry))
+		code = find_entry(builder->profile, entry, id);
+	*fresh = *id;
+	return code;
 }
 
 static int add_point(struct hw_profile *profile, const struct hw_sample *sample, uint32_t entry)
@@ -145,7 +167,7 @@ static int add_sample(struct builder *builder, const struct hw_sample *sample)
 	else if (profile->period != sample->period)
 		profile->periods_differ = true;
 	hw_weight_add(&profile->total, entry.weight);
-	code = add_entry(profile, entry, &id);
+	code = add_entry(builder, entry, &id);
 	if (!code && builder->details & HW_PROFILE_POINTS)
 		code = add_point(profile, sample, id);
 	return code;
