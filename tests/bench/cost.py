@@ -8,6 +8,7 @@ minute of the machine meets all of them; in each round a recorder is compared wi
 import os
 import re
 import subprocess
+import time
 
 from common import Plot, Result, hw, median, progress, reason_of, spread, timed
 from recorders import HOMEWARD, RECORDERS, SYSPROF
@@ -21,9 +22,10 @@ IN_WORDS = {
     "processes": "4,000 short processes",
     "threads": "64 threads that take turns",
 }
-# Work, rate, and rounds more or less than ROUNDS.
-MATRIX = [("cpu", 4999, 1), ("processes", 4999, 0), ("kernel", 4999, -1), ("threads", 4999, -1), ("cpu", 999, -1),
-          ("cpu", 99, -1)]
+# Work, rate, and rounds beyond ROUNDS, for those recorders that are compared at the top.
+MATRIX = [("cpu", 4999, 4), ("processes", 4999, 2), ("kernel", 4999, 2), ("threads", 4999, 2), ("cpu", 999, 2),
+          ("cpu", 99, 2)]
+SHOWN = 0.03  # of the work: each recorder sees so much of it first, for what it does once for a new program
 PLOTTED = 4999
 
 
@@ -55,6 +57,8 @@ class Figures:
 
     def measure(self, recorder, kind, rate, alone, last):
         recorder.start(rate)
+        work(kind, recorder.frame_pointers, SHOWN)
+        time.sleep(0.3)
         before = recorder.cpu_seconds()
         seconds = work(kind, recorder.frame_pointers)
         cpu = recorder.cpu_seconds() - before
@@ -62,6 +66,7 @@ class Figures:
         samples, of_work, lost, complete = recorder.counts("work")
         if not of_work:
             raise AssertionError(f"{recorder.name} has no sample of the work")
+        of_work /= 1 + SHOWN
         self.added.append((seconds - alone[recorder.frame_pointers]) / of_work * 1e6)
         self.own.append(cpu / of_work * 1e6)
         self.rest.append(whole_cpu - cpu)
@@ -114,10 +119,12 @@ def one(kind, rate, rounds):
         alone = {frame_pointers: work(kind, frame_pointers) for frame_pointers in (False, True)}
         alone_seconds.append(alone[False])
         # Each round begins with another recorder.
-        turn = number % max(len(figures), 1)
-        for each in list(figures[turn:] + figures[:turn]):
+        now = [each for each in figures if number < ROUNDS or each.recorder.compared]
+        turn = number % max(len(now), 1)
+        for each in now[turn:] + now[:turn]:
             try:
-                each.round(kind, rate, alone, number == rounds - 1, frames)
+                last = number == (rounds if each.recorder.compared else min(rounds, ROUNDS)) - 1
+                each.round(kind, rate, alone, last, frames)
             except Exception as failure:  # its rounds so far are not all: none is told
                 figures.remove(each)
                 notes.append(f"Not measured: {each.recorder.name}: {reason_of(failure)}.")
@@ -126,7 +133,8 @@ def one(kind, rate, rounds):
                  + (f" homeward's stacks of the work have {median(frames):.0f} frames (median)." if frames else ""))
     return Result(
         f"Cost of a sample: {IN_WORDS[kind]}, {rate} Hz",
-        f"The whole machine is sampled; the program runs on one CPU. {rounds} interleaved rounds; median (least–most).",
+        f"The whole machine is sampled; the program runs on one CPU; each recorder has seen it before. {rounds} interleaved "
+        f"rounds, {min(rounds, ROUNDS)} of recorders that are not compared above; median (least–most).",
         ("recorder", "run time added, µs a sample", "recorder's own CPU, µs a sample", "both together",
          "file bytes a sample", "peak RSS", "CPU to start and end", "lost", "complete", "folding (perf: perf script), µs a sample"),
         [each.row() for each in figures], notes,
@@ -134,7 +142,7 @@ def one(kind, rate, rounds):
              [(each.recorder.name, "both", median(each.all_in()), min(each.all_in()), max(each.all_in()))
               for each in figures]) if rate == PLOTTED else None,
         {"work": f"{IN_WORDS[kind]}, {rate} Hz",
-         "cost": {each.recorder.name: median(each.all_in()) for each in figures}})
+         "cost": {each.recorder.name: each.all_in() for each in figures}})
 
 
 def measure():

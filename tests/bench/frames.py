@@ -11,7 +11,7 @@ import signal
 import time
 
 from common import Result, hw, median, progress, spread
-from maps import Map, Runs, enable_statistics, runs
+from maps import Map, Runs, enable_statistics, runs, second_of
 
 DEPTHS = (10, 35, 140, 480)
 COLD_DEPTHS = (10, 140)
@@ -28,12 +28,7 @@ def warm(depth, unwanted_ns):
     """ns a sample, and the frames of the stacks."""
     with hw.Background([hw.workload("deep"), depth, os.cpu_count(), 90]) as process:
         with recorder_of(process.pid, 4999) as recorder:
-            hw.until(lambda: runs(recorder)[1] > 1500, 60)
-            before = Runs(recorder)
-            time.sleep(1)
-            ns = Runs(recorder).since(before, unwanted_ns)
-            recorder.send_signal(signal.SIGINT)
-            recorder.wait()
+            ns = second_of(recorder, unwanted_ns)
     return ns, frames_seen()
 
 

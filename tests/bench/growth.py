@@ -11,7 +11,7 @@ import time
 
 from common import Measured, Result, each, hw, progress, spread
 from frames import unwanted
-from maps import Runs, enable_statistics, runs
+from maps import enable_statistics, second_of
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 THREADS = (2, 64, 1024)
@@ -34,13 +34,7 @@ def us_a_sample(threads, unwanted_ns, *options):
     with hw.Background(["chrt", "--idle", "0", hw.workload("deep"), 30, threads, 60]) as process:
         with hw.Background([hw.HOMEWARD, "record", "-q", "-F", 4999, "-o", "test.data", "-p", process.pid,
                             *options]) as recorder:
-            hw.until(lambda: runs(recorder)[1] > 1500, 60)
-            before = Runs(recorder)
-            time.sleep(1)
-            ns = Runs(recorder).since(before, unwanted_ns)
-            recorder.send_signal(signal.SIGINT)
-            recorder.wait()
-    return ns / 1000
+            return second_of(recorder, unwanted_ns) / 1000
 
 
 def by_threads():
@@ -62,13 +56,16 @@ def by_threads():
                   [(f"{threads:,}", spread(times[threads], 2), spread(asks[threads], 2)) for threads in THREADS])
 
 
-def start_with_files(directory):
-    """Seconds to the first sample and peak RSS in MB of a recorder that has no cache."""
+def start_with_files():
+    """Seconds until a recorder that has no cache samples, and its peak RSS in MB."""
     begun = time.monotonic()
-    recorder = Measured([hw.HOMEWARD, "record", "-q", "-a", "-F", 999, "--no-cache", "-o", "test.data"])
-    hw.until(lambda: os.path.exists("test.data") and os.path.getsize("test.data") > 65536, 120)
-    seconds = time.monotonic() - begun
-    _, rss = recorder.end(signal.SIGINT)
+    recorder = Measured([hw.HOMEWARD, "record", "-a", "-F", 999, "--no-cache", "-o", "test.data"])
+    try:
+        hw.until(lambda: recorder.process.poll() is not None or "sampling" in recorder.said(), 120)
+        seconds = time.monotonic() - begun
+        _, rss = recorder.end(signal.SIGINT)
+    finally:
+        recorder.kill()
     os.remove("test.data")
     return seconds, rss
 
@@ -86,12 +83,12 @@ def by_files():
         with hw.Background([hw.workload("deep"), 30, os.cpu_count(), 300]):
             with hw.Background([sys.executable, "-c", MAP_THEM, directory], stdout=-1) as process:
                 process.stdout.readline()
-                figures = [start_with_files(directory) for _ in range(ROUNDS)]
+                figures = [start_with_files() for _ in range(ROUNDS)]
         shutil.rmtree(directory)
         rows.append((f"{count:,}", spread([seconds for seconds, _ in figures], 2), spread([rss for _, rss in figures], 0)))
     return Result("With the number of files mapped as code",
                   "A process maps that many copies of libm besides what runs anyway; each is compiled anew "
-                  f"(--no-cache). {ROUNDS} rounds.", ("files", "seconds to the first sample", "recorder's peak RSS, MB"), rows)
+                  f"(--no-cache). {ROUNDS} rounds.", ("files", "seconds until it samples", "recorder's peak RSS, MB"), rows)
 
 
 def dispatch(cpus, sessions):

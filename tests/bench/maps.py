@@ -3,7 +3,11 @@
 
 import ctypes
 import os
+import signal
 import struct
+import time
+
+from common import hw
 
 PERF_EVENT_PROGRAM = 7  # BPF_PROG_TYPE_PERF_EVENT, linux/bpf.h
 MAP_TYPES = {1: "hash", 2: "array", 6: "per-CPU array", 12: "array of maps", 27: "ring"}
@@ -115,3 +119,14 @@ class Runs:
         """ns a sample, without the time of hits that became none."""
         unwanted = self.unwanted - before.unwanted
         return (self.time_ns - before.time_ns - unwanted * unwanted_ns) / max(self.samples - before.samples, 1)
+
+
+def second_of(recorder, unwanted_ns):
+    """ns a sample in BPF over a second of a recorder that samples already, which is ended then."""
+    hw.until(lambda: runs(recorder)[1] > 1500, 60)
+    before = Runs(recorder)
+    time.sleep(1)
+    ns = Runs(recorder).since(before, unwanted_ns)
+    recorder.send_signal(signal.SIGINT)
+    recorder.wait()
+    return ns

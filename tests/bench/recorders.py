@@ -19,6 +19,7 @@ from common import Measured, hw
 class Recorder:
     frame_pointers = False  # needs the build with frame pointers
     program = None          # that must be installed
+    compared = True         # at the top: measured in more rounds
 
     def __init__(self, name):
         self.name = name
@@ -74,6 +75,7 @@ class Homeward(Recorder):
     def __init__(self, name, *options):
         super().__init__(name)
         self.options = options
+        self.compared = not options
 
     def command(self, rate):
         return [self.binary, "record", "-a", "-F", rate, "-q", "-o", self.path, *self.options]
@@ -124,6 +126,7 @@ class Bpftrace(Recorder):
 
     program = "bpftrace"
     frame_pointers = True
+    compared = False
 
     def command(self, rate):
         return ["bpftrace", "-B", "none", "-o", self.path, "-e",
@@ -152,6 +155,7 @@ class Sysprof(Recorder):
 
     program = "sysprof-cli"
     frame_pointers = True
+    compared = False
     rate = 1000  # it knows no other
     polkit = "/usr/lib/polkit-1/polkitd"
     script = """

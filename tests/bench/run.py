@@ -7,7 +7,7 @@
 
 With --write, docs/performance.md and its plot docs/performance.svg are made anew from what was measured in this run,
 and from nothing else. What could not be measured is named with the reason. Each measurement is a process of its own:
-one that fails, hangs, or does not fit into MINUTES (20) takes nothing from the others, and what it had found until
+one that fails, hangs, or does not fit into MINUTES (28) takes nothing from the others, and what it had found until
 then is kept.
 """
 
@@ -20,11 +20,11 @@ import subprocess
 import sys
 import time
 
-from common import Result, Scratch, hw, progress
+from common import Result, Scratch, hw, median, progress, spread
 from plot import draw
 
-ALL = ("cost", "gaps", "frames", "completeness", "sharing", "start", "memory", "tables", "read", "growth", "clients")
-MINUTES = float(os.environ.get("MINUTES", "20"))
+ALL = ("gaps", "cost", "frames", "completeness", "sharing", "start", "memory", "tables", "read", "growth", "clients")
+MINUTES = float(os.environ.get("MINUTES", "28"))
 OURS, DEFERRED, FP, DWARF = "homeward", "homeward --walk=deferred", "perf -g (frame pointers)", "perf --call-graph dwarf"
 
 
@@ -103,13 +103,14 @@ def glance(results):
         return []
 
     def share(cost, other):
-        return f"{cost[OURS] / cost[other]:.2f}" if OURS in cost and other in cost else "–"
+        return spread([a / b for a, b in zip(cost.get(OURS, []), cost.get(other, []))], 2)
 
-    rows = [(each["work"], *(f"{each['cost'][name]:.1f}" if name in each["cost"] else "–" for name in names),
+    rows = [(each["work"], *(f"{median(each['cost'][name]):.1f}" if name in each["cost"] else "–" for name in names),
              share(each["cost"], FP), share(each["cost"], DWARF)) for each in compared]
     return [Result("At a glance", "What a sample costs in µs, run time added to the program and CPU time of the recorder "
-                   "together; medians. The last two columns say homeward's share of what perf's modes cost. Spread, and "
-                   "what is noise, stand with each table below.",
+                   "together; medians. The last two columns say homeward's share of what perf's modes cost, round by round: "
+                   "median (least–most). In the first row the program watches its own clock, which is the most exact; in the "
+                   "others it is a fixed amount of work, whose time varies by a percent by itself: see the tables below.",
                    ("work", *names, "homeward / perf fp", "homeward / perf dwarf"), rows)]
 
 
