@@ -109,8 +109,8 @@ def glance(results):
              share(each["cost"], FP), share(each["cost"], DWARF)) for each in compared]
     return [Result("At a glance", "What a sample costs in µs, run time added to the program and CPU time of the recorder "
                    "together; medians. The last two columns say homeward's share of what perf's modes cost, round by round: "
-                   "median (least–most). In the first row the program watches its own clock, which is the most exact; in the "
-                   "others it is a fixed amount of work, whose time varies by a percent by itself: see the tables below.",
+                   "median (least–most). Where the program watches its own clock, this is exact to tenths of a microsecond; the time "
+                   "of a fixed amount of work varies by a percent by itself: see the tables below.",
                    ("work", *names, "homeward / perf fp", "homeward / perf dwarf"), rows)]
 
 
