@@ -5,8 +5,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define LOOK_EVERY_NS 100000000ull
 
@@ -16,14 +17,6 @@ struct hw_cpus {
 	uint64_t next_look_ns;
 	bool *online, *before;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 bool hw_cpus_parse(const char *list, bool *online, uint32_t count)
 {
@@ -84,7 +77,7 @@ void hw_cpus_free(struct hw_cpus *cpus)
 
 void hw_cpus_look(struct hw_cpus *cpus, void (*came)(void *context, uint32_t cpu), void *context)
 {
-	uint64_t now = now_ns();
+	uint64_t now = hw_now_ns();
 	bool *swap = cpus->before;
 
 	if (cpus->fd < 0 || now < cpus->next_look_ns)

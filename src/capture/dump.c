@@ -142,23 +142,13 @@ static int open_dump(const struct hw_capture_options *options, const struct hw_c
                      struct hw_capture **result, struct hw_error *err)
 {
 	struct hw_perf_source *dump = calloc(1, sizeof(*dump));
-	int r;
 
 	if (!dump)
 		return hw_fail(err, -ENOMEM, "out of memory");
 	dump->capture.backend = &hw_backend_dump;
 	dump->set_event = set_event;
 	dump->take = take;
-	r = hw_perf_source_init(dump, options, sink,
-	                        options->ring_bytes ? options->ring_bytes : RING_BYTES_DEFAULT, err);
-	if (!r)
-		r = hw_perf_source_open_events(dump, err);
-	if (r) {
-		hw_perf_source_close(&dump->capture);
-		return r;
-	}
-	*result = &dump->capture;
-	return 0;
+	return hw_perf_source_open(dump, options, sink, RING_BYTES_DEFAULT, result, err);
 }
 
 static int stop(struct hw_capture *capture, int grace_ms, struct hw_error *err)

@@ -228,6 +228,23 @@ void hw_finisher_status(struct hw_finisher *finisher, struct hw_finisher_status 
 	pthread_mutex_unlock(&finisher->lock);
 }
 
+void hw_finisher_capture_status(struct hw_finisher *finisher, struct hw_capture_status *status)
+{
+	struct hw_finisher_status own;
+
+	hw_finisher_status(finisher, &own);
+	memset(status, 0, sizeof(*status));
+	status->counters.samples = own.samples;
+	status->counters.walks = own.walks;
+	status->counters.frames = own.frames;
+	status->counters.lost_samples = own.lost;
+	status->tables = own.tables;
+	status->table_rows = own.table_rows;
+	status->table_bytes = own.table_bytes;
+	status->table_failures = own.table_failures;
+	status->finished = own.walks;
+}
+
 int hw_finisher_new(const struct hw_finisher_options *options, struct hw_finisher **result,
                     struct hw_error *err)
 {

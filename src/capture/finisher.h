@@ -58,5 +58,7 @@ void hw_finisher_drain(struct hw_finisher *finisher);
 /* The first error of the sink: 0 or -errno. */
 int hw_finisher_failure(struct hw_finisher *finisher, struct hw_error *err);
 void hw_finisher_status(struct hw_finisher *finisher, struct hw_finisher_status *status);
+/* Make *status that of a capture whose walks all are the finisher's. */
+void hw_finisher_capture_status(struct hw_finisher *finisher, struct hw_capture_status *status);
 
 #endif

@@ -33,6 +33,7 @@ static void set_event(struct hw_perf_source *source)
 	attr->use_clockid = 1;
 	attr->clockid = CLOCK_MONOTONIC;
 	hw_attr_set_flag(attr, HW_ATTR_FLAG_DEFER_CALLCHAIN, true);
+	hw_attr_set_flag(&source->band_attr, HW_ATTR_FLAG_DEFER_OUTPUT, true);
 }
 
 static uint64_t *slot_of(struct native *native, uint64_t cookie)
@@ -90,20 +91,11 @@ static int open_native(const struct hw_capture_options *options, const struct hw
 	source->capture.backend = &hw_backend_native;
 	source->set_event = set_event;
 	source->take = take;
-	r = hw_perf_source_init(source, options, sink,
-	                        options->ring_bytes ? options->ring_bytes : RING_BYTES_DEFAULT, err);
-	hw_attr_set_flag(&source->band_attr, HW_ATTR_FLAG_DEFER_OUTPUT, true);
-	if (!r)
-		r = hw_perf_source_open_events(source, err);
-	if (r == -EINVAL)
-		hw_fail(err, r = -EOPNOTSUPP,
-		        "this kernel cannot defer user callchains by itself: Linux 6.19 or newer is needed");
-	if (r) {
-		hw_perf_source_close(&source->capture);
-		return r;
-	}
-	*result = &source->capture;
-	return 0;
+	r = hw_perf_source_open(source, options, sink, RING_BYTES_DEFAULT, result, err);
+	return r == -EINVAL ? hw_fail(err, -EOPNOTSUPP,
+	                              "this kernel cannot defer user callchains by itself: Linux 6.19 or "
+	                              "newer is needed")
+	                    : r;
 }
 
 static int stop(struct hw_capture *capture, int grace_ms, struct hw_error *err)

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "capture/event.h"
 #include "capture/existing.h"
 #include "perfdata/records.h"
@@ -16,14 +16,6 @@
 #define LATENESS_NS    1000000ull  /* from a record's time to its place in the ring: waited for */
 #define THREADS_ROUNDS 10
 #define PID_MAX        (1u << 22)
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 /* ---- opening ---- */
 
@@ -61,8 +53,8 @@ static int add_rings(struct hw_perf_source *source, size_t ring_bytes, struct hw
 	return r;
 }
 
-int hw_perf_source_init(struct hw_perf_source *source, const struct hw_capture_options *options,
-                        const struct hw_capture_sink *sink, size_t ring_bytes, struct hw_error *err)
+static int init(struct hw_perf_source *source, const struct hw_capture_options *options,
+                const struct hw_capture_sink *sink, size_t ring_bytes, struct hw_error *err)
 {
 	const struct hw_finisher_options finisher = {.table_memory_bytes = options->table_memory_bytes,
 	                                             .cache_directory = options->cache_directory,
@@ -172,7 +164,7 @@ static int choose_event(struct hw_perf_source *source, struct hw_error *err)
 	return tell_open(source, fd, source->options.filter ? "this process" : "the whole machine", err);
 }
 
-int hw_perf_source_open_events(struct hw_perf_source *source, struct hw_error *err)
+static int open_events(struct hw_perf_source *source, struct hw_error *err)
 {
 	int r;
 
@@ -187,6 +179,22 @@ int hw_perf_source_open_events(struct hw_perf_source *source, struct hw_error *e
 	for (size_t i = 0; i < source->cpus.count && !r; i++)
 		r = open_pair(source, -1, i);
 	return r ? tell_open(source, r, "the whole machine", err) : 0;
+}
+
+int hw_perf_source_open(struct hw_perf_source *source, const struct hw_capture_options *options,
+                        const struct hw_capture_sink *sink, size_t ring_bytes_default,
+                        struct hw_capture **result, struct hw_error *err)
+{
+	int r =
+	    init(source, options, sink, options->ring_bytes ? options->ring_bytes : ring_bytes_default, err);
+
+	if (!r)
+		r = open_events(source, err);
+	if (r)
+		hw_perf_source_close(&source->capture);
+	else
+		*result = &source->capture;
+	return r;
 }
 
 void hw_perf_source_close(struct hw_capture *capture)
@@ -314,7 +322,7 @@ int hw_perf_source_start(struct hw_capture *capture, struct hw_error *err)
 
 static int tell_losses(struct hw_perf_source *source, struct hw_error *err)
 {
-	struct hw_record_id id = {.time_ns = now_ns()};
+	struct hw_record_id id = {.time_ns = hw_now_ns()};
 	struct hw_finisher_status status;
 	uint64_t buffer[16], lost;
 
@@ -356,7 +364,7 @@ int hw_perf_source_poll(struct hw_capture *capture, int timeout_ms, struct hw_er
 	int r;
 
 	poll(source->rings.ready.items, source->rings.ready.count, timeout_ms);
-	r = hw_perf_rings_read(&source->rings, now_ns() - LATENESS_NS, take_wanted, source, err);
+	r = hw_perf_rings_read(&source->rings, hw_now_ns() - LATENESS_NS, take_wanted, source, err);
 	if (!r)
 		r = tell_losses(source, err);
 	return r ? r : hw_finisher_failure(source->finisher, err);
@@ -370,7 +378,7 @@ void hw_perf_source_disable(struct hw_perf_source *source)
 
 int hw_perf_source_finish(struct hw_perf_source *source, struct hw_error *err)
 {
-	struct hw_record_id id = {.time_ns = now_ns()};
+	struct hw_record_id id = {.time_ns = hw_now_ns()};
 	uint64_t buffer[16];
 	int r = hw_perf_rings_read(&source->rings, UINT64_MAX, take_wanted, source, err);
 
@@ -386,18 +394,8 @@ int hw_perf_source_finish(struct hw_perf_source *source, struct hw_error *err)
 void hw_perf_source_status(const struct hw_capture *capture, struct hw_capture_status *status)
 {
 	const struct hw_perf_source *source = (const struct hw_perf_source *)capture;
-	struct hw_finisher_status finisher;
 
-	memset(status, 0, sizeof(*status));
-	hw_finisher_status(source->finisher, &finisher);
-	status->counters.samples = finisher.samples;
-	status->counters.walks = finisher.walks;
-	status->counters.frames = finisher.frames;
-	status->counters.lost_samples = source->rings.lost_samples + finisher.lost;
-	status->tables = finisher.tables;
-	status->table_rows = finisher.table_rows;
-	status->table_bytes = finisher.table_bytes;
-	status->table_failures = finisher.table_failures;
-	status->finished = finisher.walks;
+	hw_finisher_capture_status(source->finisher, status);
+	status->counters.lost_samples += source->rings.lost_samples;
 	status->lost_side_band = source->rings.lost_side_band;
 }

@@ -30,20 +30,20 @@ struct hw_perf_source {
 	bool whole_machine;
 	uint64_t *wanted; /* a bit for each process ID */
 	uint64_t told_lost;
-	/* Add to attr what the backend's samples carry. */
+	/* Add to attr what the backend's samples carry, and to band_attr what it wants beside them. */
 	void (*set_event)(struct hw_perf_source *source);
 	/* What is done with each record, oldest first. */
 	int (*take)(void *source, const struct perf_event_header *record, struct hw_error *err);
 };
 
 /*
- * The parts of opening: rings and finisher; then, after the backend has changed what it wants to in
- * band_attr, the event is chosen and opened on the whole machine, if that is what the options say. Without
- * the right to see the kernel it samples user mode only.
+ * Open: rings, finisher, and the event on the whole machine, if that is what the options say. Without the
+ * right to see the kernel it samples user mode only. The backend has filled in the functions and
+ * capture.backend of *source, which is malloc'ed: it belongs to *result, or is freed.
  */
-int hw_perf_source_init(struct hw_perf_source *source, const struct hw_capture_options *options,
-                        const struct hw_capture_sink *sink, size_t ring_bytes, struct hw_error *err);
-int hw_perf_source_open_events(struct hw_perf_source *source, struct hw_error *err);
+int hw_perf_source_open(struct hw_perf_source *source, const struct hw_capture_options *options,
+                        const struct hw_capture_sink *sink, size_t ring_bytes_default,
+                        struct hw_capture **result, struct hw_error *err);
 void hw_perf_source_close(struct hw_capture *capture);
 
 /* Functions of struct hw_backend. */

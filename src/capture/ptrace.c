@@ -201,19 +201,8 @@ static int stop(struct hw_capture *opened, int grace_ms, struct hw_error *err)
 static void get_status(const struct hw_capture *opened, struct hw_capture_status *status)
 {
 	const struct ptrace_capture *capture = ptrace_of(opened);
-	struct hw_finisher_status finisher;
 
-	memset(status, 0, sizeof(*status));
-	hw_finisher_status(capture->finisher, &finisher);
-	status->counters.samples = finisher.samples;
-	status->counters.walks = finisher.walks;
-	status->counters.frames = finisher.frames;
-	status->counters.lost_samples = finisher.lost;
-	status->tables = finisher.tables;
-	status->table_rows = finisher.table_rows;
-	status->table_bytes = finisher.table_bytes;
-	status->table_failures = finisher.table_failures;
-	status->finished = finisher.walks;
+	hw_finisher_capture_status(capture->finisher, status);
 	hw_tracer_cost(capture->tracer, &status->stops, &status->stopped_ns);
 }
 

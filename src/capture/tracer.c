@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "capture/tracee.h"
 #include "capture/tracer_tell.h"
 #include "perfdata/records.h"
@@ -57,17 +58,9 @@ struct hw_tracer {
 	uint64_t stops, stopped_ns;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
-
 int hw_tracer_tell_lost(struct hw_tracer *tracer, uint64_t count)
 {
-	struct hw_record_id id = {.time_ns = now_ns()};
+	struct hw_record_id id = {.time_ns = hw_now_ns()};
 	uint64_t buffer[16];
 
 	if (hw_build_lost_samples(buffer, sizeof(buffer), &id, count) < 0)
@@ -130,7 +123,7 @@ static void on_exec(struct hw_tracer *tracer, struct hw_tracee *tracee)
 	tracee->asked = false;
 	hw_tell_forget(&tracer->teller, tracee->pid);
 	hw_tell_exec(&tracer->teller, tracee->pid);
-	hw_tell_maps(&tracer->teller, tracee->pid, now_ns());
+	hw_tell_maps(&tracer->teller, tracee->pid, hw_now_ns());
 }
 
 static void on_death(struct hw_tracer *tracer, pid_t tid, int wait_status)
@@ -171,14 +164,14 @@ static void on_asked_stop(struct hw_tracer *tracer, struct hw_tracee *tracee)
 {
 	tracee->asked = false;
 	tracee->owed_ns -= tracee->owed_ns < tracer->period_ns ? tracee->owed_ns : tracer->period_ns;
-	sample(tracer, tracee, now_ns());
+	sample(tracer, tracee, hw_now_ns());
 }
 
 static void count_stop(struct hw_tracer *tracer, uint64_t since_ns)
 {
 	pthread_mutex_lock(&tracer->lock);
 	tracer->stops++;
-	tracer->stopped_ns += now_ns() - since_ns;
+	tracer->stopped_ns += hw_now_ns() - since_ns;
 	pthread_mutex_unlock(&tracer->lock);
 }
 
@@ -227,13 +220,13 @@ static void consider(struct hw_tracer *tracer, struct hw_tracee *tracee)
 		tracee->owed_ns = OWED_PERIODS_MAX * tracer->period_ns;
 	if (tracee->owed_ns < tracer->period_ns || !hw_tracee_runs(tracee->pid, tracee->tid))
 		return;
-	tracee->asked_ns = now_ns();
+	tracee->asked_ns = hw_now_ns();
 	tracee->asked = !ptrace(PTRACE_INTERRUPT, tracee->tid, NULL, NULL);
 }
 
 static void sweep(struct hw_tracer *tracer)
 {
-	const uint64_t begun_ns = now_ns();
+	const uint64_t begun_ns = hw_now_ns();
 	struct hw_tracee *each, *next;
 	uint64_t end_ns;
 
@@ -242,7 +235,7 @@ static void sweep(struct hw_tracer *tracer)
 	HASH_ITER (hh, tracer->tracees, each, next) {
 		consider(tracer, each);
 	}
-	end_ns = now_ns();
+	end_ns = hw_now_ns();
 	tracer->sweep_after_ns = begun_ns + SWEEP_SHARE * (end_ns - begun_ns);
 	if (tracer->sweep_after_ns < begun_ns + tracer->period_ns * 3 / 4)
 		tracer->sweep_after_ns = begun_ns + tracer->period_ns * 3 / 4;

@@ -3,18 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "capture/existing.h"
 #include "perfdata/records.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 /* Before the start nobody takes records; what is then there is told at the start. */
 static int tell(struct hw_teller *teller, const void *record)
@@ -76,7 +68,7 @@ void hw_tell_maps(struct hw_teller *teller, pid_t pid, uint64_t time_ns)
 
 void hw_tell_task(struct hw_teller *teller, uint32_t type, pid_t pid, pid_t tid, pid_t ppid)
 {
-	struct hw_record_id id = {.pid = (uint32_t)pid, .tid = (uint32_t)tid, .time_ns = now_ns()};
+	struct hw_record_id id = {.pid = (uint32_t)pid, .tid = (uint32_t)tid, .time_ns = hw_now_ns()};
 	uint64_t buffer[16];
 
 	if (hw_build_task(buffer, sizeof(buffer), &id, type, (uint32_t)pid, (uint32_t)tid, (uint32_t)ppid,
@@ -86,7 +78,7 @@ void hw_tell_task(struct hw_teller *teller, uint32_t type, pid_t pid, pid_t tid,
 
 void hw_tell_exec(struct hw_teller *teller, pid_t pid)
 {
-	struct hw_record_id id = {.pid = (uint32_t)pid, .tid = (uint32_t)pid, .time_ns = now_ns()};
+	struct hw_record_id id = {.pid = (uint32_t)pid, .tid = (uint32_t)pid, .time_ns = hw_now_ns()};
 	char path[32], name[32] = "";
 	uint64_t buffer[32];
 	FILE *file;

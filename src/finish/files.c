@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@
 #include "base/array.h"
 
 #define TABLE_BYTES_DEFAULT (256ull << 20)
-#define VDSO_BYTES          8192 /* two pages; its section headers, at the end, are not needed */
 
 static char *copy_or_null(const char *text)
 {
@@ -117,9 +115,6 @@ int hw_finish_files_get(struct hw_finish_files *files, const struct hw_finish_ma
 			memcpy(file->build_id, map->build_id, file->build_id_size);
 		HASH_ADD_KEYPTR(hh, files->by_key, file->key, strlen(file->key), file);
 	}
-	file->live_pid = map->pid;
-	file->live_start = map->start;
-	file->live_end = map->start + map->length;
 	*result = file;
 	return 0;
 }
@@ -150,15 +145,6 @@ static bool is_same_inode(const struct hw_finish_files *files, const struct hw_f
 	return !fstat(fd, &st) && st.st_ino == file->inode;
 }
 
-static int open_mapped(const struct hw_finish_file *file)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", file->live_pid,
-	         (unsigned long long)file->live_start, (unsigned long long)file->live_end);
-	return open_regular(path);
-}
-
 /* Where perf keeps copies of the files that it saw: ~/.debug/.build-id/ab/cdef…/elf */
 static int open_perf_copy(const struct hw_finish_file *file)
 {
@@ -184,8 +170,6 @@ static int open_place(const struct hw_finish_files *files, const struct hw_finis
 	errno = ENOENT;
 	switch (which) {
 	case 0:
-		return files->options.live ? open_mapped(file) : -1;
-	case 1:
 		if ((size_t)snprintf(path, sizeof(path), "%s%s", files->root ? files->root : "",
 		                     file->path) >= sizeof(path))
 			return -1;
@@ -196,7 +180,7 @@ static int open_place(const struct hw_finish_files *files, const struct hw_finis
 			return -1;
 		}
 		return fd;
-	case 2:
+	case 1:
 		return open_perf_copy(file);
 	default:
 		return -2;
@@ -219,12 +203,11 @@ static bool is_same_id(const struct hw_finish_file *file, const struct hw_table 
 
 static int compile_vdso(const struct hw_finish_files *files, struct hw_finish_file *file)
 {
-	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
 	int r;
 
-	if (!image || (!file->build_id_size && !files->options.this_boot && !files->options.live))
+	if (!file->build_id_size && !files->options.this_boot)
 		return -ENOENT;
-	r = hw_table_compile_image(image, VDSO_BYTES, NULL, &file->table, NULL);
+	r = hw_table_compile_vdso(&file->table);
 	if (!r && !is_same_id(file, &file->table)) {
 		hw_table_clear(&file->table);
 		r = -ENOENT;
@@ -267,11 +250,6 @@ static int compile(struct hw_finish_files *files, struct hw_finish_file *file)
 	return r;
 }
 
-static uint64_t bytes_of(const struct hw_table *table)
-{
-	return (uint64_t)table->block_count * HW_BLOCK_WORDS * sizeof(uint64_t);
-}
-
 /* Let tables go until there is room; never one of the walk that is under way. */
 static void make_room(struct hw_finish_files *files, uint64_t now)
 {
@@ -284,7 +262,7 @@ static void make_room(struct hw_finish_files *files, uint64_t now)
 				oldest = file;
 		if (!oldest)
 			return;
-		files->status.table_bytes -= bytes_of(&oldest->table);
+		files->status.table_bytes -= hw_table_bytes(&oldest->table);
 		files->status.tables--;
 		hw_table_clear(&oldest->table);
 		oldest->state = HW_FINISH_UNTRIED;
@@ -299,7 +277,7 @@ void hw_finish_files_load(struct hw_finish_files *files, struct hw_finish_file *
 	file->state = r ? HW_FINISH_REFUSED : HW_FINISH_LOADED;
 	if (!r) {
 		files->status.tables++;
-		files->status.table_bytes += bytes_of(&file->table);
+		files->status.table_bytes += hw_table_bytes(&file->table);
 		make_room(files, now);
 	} else if (!file->found && !file->vdso) {
 		files->status.files_missing++;

@@ -30,9 +30,6 @@ struct hw_finish_file {
 	uint8_t state;       /* enum hw_finish_file_state */
 	struct hw_table table;
 	uint64_t used; /* the walk that used it last */
-	/* where it is mapped, for /proc/PID/map_files */
-	uint32_t live_pid;
-	uint64_t live_start, live_end;
 	UT_hash_handle hh;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * Finishing: the user stack of a sample that brought its registers and a copy of its stack with it, as
- * "perf record --call-graph dwarf" and our own dump backend take them. The walk is walk/walker.h's, with the
- * tables of the files that the process had mapped then.
+ * "perf record --call-graph dwarf" takes them (our own dump backend walks while it records:
+ * capture/finisher.h). The walk is walk/walker.h's, with the tables of the files that the process had mapped
+ * then.
  *
  * A finisher follows processes: it is fed maps, forks and execs in order of time, and asked about samples in
  * the same order. Tables are compiled when a walk first needs them, in the compiler's process (it is made
@@ -25,10 +26,9 @@
 struct hw_finish;
 
 struct hw_finish_options {
-	bool live;      /* of running processes: files are opened as they are mapped (/proc/PID/map_files) */
-	bool this_boot; /* recorded on this machine and kernel: the vDSO is ours, device and inode mean
-	                   something */
-	const char *root;            /* prefix of paths; NULL: none */
+	bool this_boot;   /* recorded on this machine and kernel: the vDSO is ours, device and inode mean
+	                     something */
+	const char *root; /* prefix of paths; NULL: none */
 	const char *cache_directory; /* of tables; NULL: none */
 	uint64_t table_bytes;        /* cap on tables in memory; 0: 256 MiB */
 };

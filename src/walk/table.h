@@ -41,7 +41,15 @@ int hw_table_compile(int fd, const struct hw_compile_limits *limits, struct hw_t
 /* The same for an image in memory, such as the vDSO. */
 int hw_table_compile_image(const void *image, size_t size, const struct hw_compile_limits *limits,
                            struct hw_table *table, struct hw_error *err);
+/* The same for this machine's vDSO; -ENOENT: there is none. */
+int hw_table_compile_vdso(struct hw_table *table);
 void hw_table_clear(struct hw_table *table);
+
+/* Memory that a table takes. */
+static inline uint64_t hw_table_bytes(const struct hw_table *table)
+{
+	return (uint64_t)table->block_count * HW_BLOCK_WORDS * sizeof(uint64_t);
+}
 
 /* The rule that holds at a file offset; 0 (a gap) before the first row and past the last. */
 uint64_t hw_table_rule(const struct hw_table *table, uint32_t offset);

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "walk/cfi.h"
 #include "walk/rule.h"
@@ -310,4 +311,14 @@ int hw_table_compile_image(const void *image, size_t size, const struct hw_compi
                            struct hw_table *table, struct hw_error *err)
 {
 	return compile(-1, image, size, limits, table, err);
+}
+
+/* The image is two pages; its section headers, at the end, may be used but are not needed. */
+int hw_table_compile_vdso(struct hw_table *table)
+{
+	const struct hw_compile_limits limits = {.file_bytes = 1 << 20, .row_count = 1 << 16};
+	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
+
+	memset(table, 0, sizeof(*table));
+	return image ? hw_table_compile_image(image, 8192, &limits, table, NULL) : -ENOENT;
 }
