@@ -12,110 +12,132 @@
 #include "capture/loader.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "perfdata/records.h"
 
 #define THREADS_TRIED 4
 
-static int open_mapped_by(uint32_t tid, uint64_t start, uint64_t end)
+static int open_mapped_by(struct hw_loader *loader, uint32_t tid, uint64_t start, uint64_t end, bool at_once,
+                          struct hw_opened *file)
 {
 	char path[96];
+	int r;
 
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", tid, (unsigned long long)start,
 	         (unsigned long long)end);
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	r = at_once ? hw_opener_open_at_once(loader->opener, path, file)
+	            : hw_opener_open_link(loader->opener, path, file);
+	if (r)
+		file->fd = -1;
+	return r;
+}
+
+/* Is it the mapping that is not there, not the file that cannot be opened? */
+static bool is_gone(int r)
+{
+	return r && r != -EAGAIN && r != -ETIMEDOUT && r != -EFBIG;
 }
 
 /* A process whose first thread is gone shows its mappings by the others only. */
-int hw_loader_open_mapped(uint32_t pid, uint64_t start, uint64_t end)
+int hw_loader_open_mapped(struct hw_loader *loader, uint32_t pid, uint64_t start, uint64_t end, bool at_once,
+                          struct hw_opened *file)
 {
-	int fd = open_mapped_by(pid, start, end), left = THREADS_TRIED;
+	int r = open_mapped_by(loader, pid, start, end, at_once, file), left = THREADS_TRIED;
 	struct dirent *entry;
 	char path[32];
 	uint32_t tid;
 	DIR *threads;
 
-	if (fd >= 0)
-		return fd;
+	if (!is_gone(r))
+		return r;
 	snprintf(path, sizeof(path), "/proc/%u/task", pid);
 	threads = opendir(path);
 	if (!threads)
-		return -1;
-	while (fd < 0 && left && (entry = readdir(threads))) {
+		return r;
+	while (is_gone(r) && left && (entry = readdir(threads))) {
 		tid = (uint32_t)strtoul(entry->d_name, NULL, 10);
 		if (!tid || tid == pid)
 			continue;
-		fd = open_mapped_by(tid, start, end);
+		r = open_mapped_by(loader, tid, start, end, at_once, file);
 		left--;
 	}
 	closedir(threads);
-	return fd;
+	return r;
 }
 
-/* Does the kernel know the file open at fd by this key? */
-static bool has_key(struct hw_loader *loader, int fd, const struct hw_file_key *key)
+/* Does the kernel know what pid has mapped at start by this key? */
+static bool is_mapped_as(struct hw_loader *loader, pid_t pid, uint64_t start, const struct hw_file_key *key)
 {
 	hw_mapping_list list = {0};
 	bool same = false;
-	void *memory = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
 
-	if (memory == MAP_FAILED)
-		return false;
-	if (!hw_kernel_side_mappings(loader->side, getpid(), &list, NULL))
+	if (!hw_kernel_side_mappings(loader->side, pid, &list, NULL))
 		array_for_each (&list, it)
-			if (it->start == (uintptr_t)memory)
+			if (it->start == start)
 				same = !memcmp(&it->key, key, sizeof(*key));
 	array_free(&list);
+	return same;
+}
+
+/* Does the kernel know this file, which was opened, by this key? */
+static bool has_key(struct hw_loader *loader, const struct hw_opened *file, const struct hw_file_key *key)
+{
+	void *memory;
+	bool same;
+
+	if (file->copied)
+		return file->page && is_mapped_as(loader, file->holder, file->page, key);
+	memory = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, file->fd, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	same = is_mapped_as(loader, getpid(), (uintptr_t)memory, key);
 	munmap(memory, 1);
 	return same;
 }
 
-int hw_loader_compile(struct hw_loader *loader, const struct hw_file_key *key, int fd, struct hw_table *table)
+int hw_loader_compile(struct hw_loader *loader, const struct hw_file_key *key, const struct hw_opened *file,
+                      struct hw_table *table)
 {
 	int r;
 
-	if (fd < 0)
+	if (file->fd < 0)
 		return -ESTALE;
-	r = has_key(loader, fd, key) ? hw_compiler_table(loader->compiler, fd, table, NULL) : -ESTALE;
-	if (!r && !has_key(loader, fd, key)) {
+	r = has_key(loader, file, key) ? hw_compiler_table(loader->compiler, file->fd, table, NULL) : -ESTALE;
+	if (!r && !has_key(loader, file, key)) {
 		hw_table_clear(table);
 		r = -ESTALE;
 	}
-	close(fd);
+	close(file->fd);
 	return r;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
-
-static void answer_miss(struct hw_loader *loader, const struct hw_miss *miss, int fd)
+static void answer_miss(struct hw_loader *loader, const struct hw_miss *miss, struct item *item)
 {
 	struct hw_table table = {0};
 	struct asked answer = {.ask = miss->ask};
+	bool silent = false;
 	struct hw_file file;
 	int r;
 
 	loader->misses++;
 	if (!bpf_map_lookup_elem(loader->side->files, &miss->key, &file) && file.state != HW_FILE_ASKED) {
-		if (fd >= 0)
-			close(fd);
+		if (item->file.fd >= 0)
+			close(item->file.fd);
 		return;
 	}
-	r = hw_loader_compile(loader, &miss->key, fd, &table);
+	if (item->open_later)
+		silent = hw_loader_open_mapped(loader, miss->pid, miss->start, miss->end, false,
+		                               &item->file) == -ETIMEDOUT;
+	r = hw_loader_compile(loader, &miss->key, &item->file, &table);
 	if (r == -ESTALE) { /* let a walk ask again soon, maybe of another process */
 		if (!bpf_map_lookup_elem(loader->side->files, &miss->key, &file)) {
-			file.asked_ns = now_ns() - HW_ASK_AGAIN_NS + ASK_SOON_NS;
+			file.asked_ns = hw_now_ns() - (silent ? 0 : HW_ASK_AGAIN_NS - ASK_SOON_NS);
 			bpf_map_update_elem(loader->side->files, &miss->key, &file, BPF_EXIST);
 		}
 		return;
@@ -140,10 +162,10 @@ static int handle(struct hw_loader *loader, struct item *item)
 	const struct hw_ring_prefix *prefix = (const void *)item->bytes;
 
 	if (prefix->kind == HW_RING_MISS && item->size >= sizeof(struct hw_miss))
-		answer_miss(loader, (const void *)item->bytes, item->fd);
+		answer_miss(loader, (const void *)item->bytes, item);
 	else if (prefix->kind == HW_RING_UNFINISHED && item->size >= sizeof(struct hw_unfinished))
 		return hw_loader_finish_walk(loader, (const void *)item->bytes, item->size,
-		                             now_ns() >= item->until_ns, &item->ask);
+		                             hw_now_ns() >= item->until_ns, &item->ask);
 	else if (prefix->kind == HW_RING_LATE && item->size >= sizeof(struct hw_late))
 		hw_loader_hand_out_again(loader, (const void *)item->bytes);
 	return 0;
@@ -153,7 +175,7 @@ static int handle(struct hw_loader *loader, struct item *item)
 static void requeue_waiting(struct hw_loader *loader)
 {
 	struct item **at = &loader->waiting, *item;
-	uint64_t now = now_ns();
+	uint64_t now = hw_now_ns();
 
 	while ((item = *at)) {
 		if (now < item->until_ns && !hw_loader_is_answered(loader, item->ask)) {
@@ -253,17 +275,20 @@ int hw_loader_push(struct hw_loader *loader, const void *data, size_t size)
 		return -ENOMEM;
 	}
 	item->next = NULL;
-	item->fd = -1;
+	item->file = (struct hw_opened){.fd = -1};
+	item->open_later = false;
 	if (prefix->kind == HW_RING_MISS && size >= sizeof(struct hw_miss)) {
 		const struct hw_miss *miss = data;
+		int r = hw_loader_open_mapped(loader, miss->pid, miss->start, miss->end, true, &item->file);
 
-		item->fd = hw_loader_open_mapped(miss->pid, miss->start, miss->end);
-		if (item->fd < 0) /* its process is gone */
-			item->fd = hw_seen_open(loader->seen, miss->pid, miss->start, miss->end, &miss->key);
+		item->open_later = r == -EAGAIN;
+		if (is_gone(r)) /* its process is */
+			item->file.fd =
+			    hw_seen_open(loader->seen, miss->pid, miss->start, miss->end, &miss->key);
 	}
 	item->size = size;
 	item->number = ++loader->pushed;
-	item->until_ns = now_ns() + WAIT_MAX_NS;
+	item->until_ns = hw_now_ns() + WAIT_MAX_NS;
 	memcpy(item->bytes, data, size);
 	*loader->last = item;
 	loader->last = &item->next;
@@ -339,6 +364,8 @@ int hw_loader_new(struct hw_kernel_side *side, struct hw_tables *tables, const c
 	loader->seen = hw_seen_new();
 	r = loader->recent && loader->seen ? hw_compiler_new(&options, &loader->compiler, err)
 	                                   : hw_fail(err, -ENOMEM, "out of memory");
+	if (!r)
+		r = hw_opener_new(&loader->opener, err);
 	if (!r) {
 		r = -pthread_create(&loader->thread, NULL, run, loader);
 		loader->running = !r;
@@ -364,6 +391,7 @@ void hw_loader_free(struct hw_loader *loader)
 	if (loader->running)
 		pthread_join(loader->thread, NULL);
 	hw_compiler_free(loader->compiler);
+	hw_opener_free(loader->opener);
 	free(loader->recent);
 	hw_seen_free(loader->seen);
 	array_free(&loader->build_ids);

@@ -7,6 +7,7 @@
 #include "capture/finished.h"
 #include "capture/internal.h"
 #include "capture/seen.h"
+#include "walk/opener.h"
 
 #define QUEUE_BYTES_MAX (64u << 20)
 #define ASK_SOON_NS     20000000ull
@@ -18,7 +19,9 @@ struct item {
 	uint64_t until_ns; /* a walk may wait for a table until then, */
 	uint32_t ask;      /* for this one */
 	size_t size;
-	int fd; /* of a miss: opened at once, its process may not live long; -1: none */
+	/* Of a miss: opened at once, its process may not live long. fd -1: none. */
+	struct hw_opened file;
+	bool open_later; /* what may take its time is left to the loader's thread */
 	uint64_t bytes[];
 };
 
@@ -37,6 +40,7 @@ struct hw_loader {
 	struct hw_kernel_side *side;
 	struct hw_tables *tables;
 	struct hw_compiler *compiler;
+	struct hw_opener *opener;
 	hw_loader_emit emit;
 	void *context;
 	pthread_t thread;
@@ -57,9 +61,12 @@ struct hw_loader {
 };
 
 /* loader.c */
-int hw_loader_open_mapped(uint32_t pid, uint64_t start, uint64_t end);
-/* 0 with *table; -ESTALE: the file is not there any more (ask again later); else it has none. Closes fd. */
-int hw_loader_compile(struct hw_loader *loader, const struct hw_file_key *key, int fd,
+/* 0 with *file, or -errno and its fd -1; -EAGAIN: it cannot be had at once. See walk/opener.h. */
+int hw_loader_open_mapped(struct hw_loader *loader, uint32_t pid, uint64_t start, uint64_t end, bool at_once,
+                          struct hw_opened *file);
+/* 0 with *table; -ESTALE: the file is not there any more (ask again later); else it has none. Closes the
+ * file. */
+int hw_loader_compile(struct hw_loader *loader, const struct hw_file_key *key, const struct hw_opened *file,
                       struct hw_table *table);
 
 /*

@@ -3,20 +3,13 @@
 #include "capture/loader.h"
 
 #include <string.h>
-#include <sys/auxv.h>
 
 static int load_vdso(struct hw_loader *loader)
 {
-	const char *image = (const char *)getauxval(AT_SYSINFO_EHDR);
-	struct hw_compile_limits limits = {.file_bytes = 1 << 20, .row_count = 1 << 16};
 	struct hw_file_key none = {0};
 	struct hw_table table;
-	int r;
+	int r = hw_table_compile_vdso(&table);
 
-	if (!image)
-		return -ENOENT;
-	/* the image is two pages; its section headers, at the end, may be used but are not needed */
-	r = hw_table_compile_image(image, 8192, &limits, &table, NULL);
 	if (r)
 		return r;
 	r = hw_tables_load(loader->tables, &none, &table, 1, NULL);
@@ -54,6 +47,7 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 	array_of(struct hw_file_key) keys = {0};
 	array_of(struct hw_table) tables = {0};
 	hw_mapping_list list = {0};
+	struct hw_opened file;
 	struct hw_table table;
 	size_t i = 0;
 	int r = hw_kernel_side_mappings(loader->side, 0, &list, err), failed;
@@ -67,12 +61,11 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 		failed = -ESTALE;
 		memset(&table, 0, sizeof(table));
 		for (; end < list.count && !by_key(&list.items[i], &list.items[end]); end++)
-			if (list.items[end].executable && failed == -ESTALE)
-				failed = hw_loader_compile(loader, &list.items[end].key,
-				                           hw_loader_open_mapped(list.items[end].pid,
-				                                                 list.items[end].start,
-				                                                 list.items[end].end),
-				                           &table);
+			if (list.items[end].executable && failed == -ESTALE) {
+				hw_loader_open_mapped(loader, list.items[end].pid, list.items[end].start,
+				                      list.items[end].end, false, &file);
+				failed = hw_loader_compile(loader, &list.items[end].key, &file, &table);
+			}
 		for (size_t at = i; at < end && !failed; at++)
 			remember_build_id(loader, &list.items[at], &table);
 		if (failed && failed != -ESTALE)

@@ -6,7 +6,6 @@
  */
 #include "capture/spaces.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -413,31 +412,26 @@ ssize_t hw_space_mapping(const struct hw_space *space, uint64_t address)
 	return at < space->count && space->mappings[at].start <= address ? (ssize_t)at : -1;
 }
 
-static int open_readable(const char *path)
+/* Is it the one that was mapped, as far as device and inode tell? */
+static bool is_that_file(const struct stat *found, const struct hw_space_file *file)
 {
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return found->st_ino == file->inode && major(found->st_dev) == file->major &&
+	       minor(found->st_dev) == file->minor;
 }
 
-/* Is the file at fd the one that was mapped, as far as device and inode tell? */
-static bool is_that_file(int fd, const struct hw_space_file *file)
-{
-	struct stat found;
-
-	return !fstat(fd, &found) && found.st_ino == file->inode && major(found.st_dev) == file->major &&
-	       minor(found.st_dev) == file->minor;
-}
-
-/* *opened: path is that file, whether or not it has a table. certain: path cannot be another file. */
+/* *opened: path is that file, whether or not it has a table. certain: path is a link to the mapped file
+ * itself. */
 static const struct hw_table *table_at(struct hw_spaces *spaces, const struct hw_space_file *file,
                                        const char *path, bool certain, bool *opened)
 {
+	struct hw_opener *opener = spaces->store->opener;
 	const struct hw_table *table = NULL;
-	int fd = open_readable(path);
+	struct hw_opened found;
 
-	if (fd < 0)
+	if (certain ? hw_opener_open_link(opener, path, &found) : hw_opener_open(opener, path, &found))
 		return NULL;
-	if (certain || file->build_id_size || is_that_file(fd, file)) {
-		table = hw_store_table(spaces->store, fd);
+	if (certain || file->build_id_size || is_that_file(&found.st, file)) {
+		table = hw_store_table(spaces->store, &found);
 		*opened = true;
 		if (file->build_id_size && table &&
 		    (table->build_id_size != file->build_id_size ||
@@ -446,7 +440,7 @@ static const struct hw_table *table_at(struct hw_spaces *spaces, const struct hw
 			*opened = false;
 		}
 	}
-	close(fd);
+	close(found.fd);
 	return table;
 }
 

@@ -2,10 +2,7 @@
 #include "capture/store.h"
 
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
-
-#define VDSO_BYTES 8192
 
 static struct hw_stored *new_stored(struct hw_store *store)
 {
@@ -18,14 +15,11 @@ static struct hw_stored *new_stored(struct hw_store *store)
 	return stored;
 }
 
-/* The image is two pages; its section headers, at the end, may be used but are not needed. */
 static void load_vdso(struct hw_store *store)
 {
-	const struct hw_compile_limits limits = {.file_bytes = 1 << 20, .row_count = 1 << 16};
-	const void *image = (const void *)getauxval(AT_SYSINFO_EHDR);
-	struct hw_stored *stored = image ? calloc(1, sizeof(*stored)) : NULL;
+	struct hw_stored *stored = calloc(1, sizeof(*stored));
 
-	if (stored && hw_table_compile_image(image, VDSO_BYTES, &limits, &stored->table, NULL)) {
+	if (stored && hw_table_compile_vdso(&stored->table)) {
 		free(stored);
 		stored = NULL;
 	}
@@ -42,6 +36,8 @@ int hw_store_open(struct hw_store *store, uint64_t bytes_max, const char *cache_
 	store->bytes_max = bytes_max ? bytes_max : 256ull << 20;
 	r = hw_compiler_new(&options, &store->compiler, err);
 	if (!r)
+		r = hw_opener_new(&store->opener, err);
+	if (!r)
 		load_vdso(store);
 	return r;
 }
@@ -57,12 +53,8 @@ void hw_store_close(struct hw_store *store)
 		hw_table_clear(&store->vdso->table);
 	free(store->vdso);
 	hw_compiler_free(store->compiler);
+	hw_opener_free(store->opener);
 	memset(store, 0, sizeof(*store));
-}
-
-static uint64_t table_bytes(const struct hw_table *table)
-{
-	return (uint64_t)table->block_count * HW_BLOCK_WORDS * sizeof(uint64_t);
 }
 
 /* Let the least recently used tables go until there is room; what is newest stays even if it is too large. */
@@ -84,7 +76,7 @@ static void make_room(struct hw_store *store, const struct hw_stored *newest)
 			return;
 		if (store->forget)
 			store->forget(store->context, &oldest->table);
-		store->bytes -= table_bytes(&oldest->table);
+		store->bytes -= hw_table_bytes(&oldest->table);
 		store->rows -= oldest->table.row_count;
 		store->stored.items[at] = store->stored.items[--store->stored.count];
 		hw_table_clear(&oldest->table);
@@ -92,53 +84,61 @@ static void make_room(struct hw_store *store, const struct hw_stored *newest)
 	}
 }
 
-static bool identify(int fd, struct hw_stored_file *file)
+static void identify(const struct stat *found, struct hw_stored_file *file)
 {
-	struct stat found;
-
 	memset(file, 0, sizeof(*file));
-	if (fstat(fd, &found) || !S_ISREG(found.st_mode))
-		return false;
-	file->device = found.st_dev;
-	file->inode = found.st_ino;
-	file->size = (uint64_t)found.st_size;
-	file->mtime_ns = found.st_mtim.tv_sec * 1000000000ll + found.st_mtim.tv_nsec;
-	file->ctime_ns = found.st_ctim.tv_sec * 1000000000ll + found.st_ctim.tv_nsec;
-	return true;
+	file->device = found->st_dev;
+	file->inode = found->st_ino;
+	file->size = (uint64_t)found->st_size;
+	file->mtime_ns = found->st_mtim.tv_sec * 1000000000ll + found->st_mtim.tv_nsec;
+	file->ctime_ns = found->st_ctim.tv_sec * 1000000000ll + found->st_ctim.tv_nsec;
 }
 
-static struct hw_stored *compile(struct hw_store *store, int fd, const struct hw_stored_file *file)
+/* Was the file written to since it was opened? Of a copy nobody can tell. */
+static bool is_unchanged(const struct hw_opened *opened, const struct hw_stored_file *file)
+{
+	struct hw_stored_file after;
+	struct stat found;
+
+	if (opened->copied)
+		return true;
+	if (fstat(opened->fd, &found))
+		return false;
+	identify(&found, &after);
+	return !memcmp(&after, file, sizeof(after));
+}
+
+static struct hw_stored *compile(struct hw_store *store, const struct hw_opened *opened,
+                                 const struct hw_stored_file *file)
 {
 	struct hw_stored *stored = new_stored(store);
-	struct hw_stored_file after;
 
 	if (!stored)
 		return NULL;
-	if (hw_compiler_table(store->compiler, fd, &stored->table, NULL)) {
+	if (hw_compiler_table(store->compiler, opened->fd, &stored->table, NULL)) {
 		memset(&stored->table, 0, sizeof(stored->table));
 		store->failures++;
 	}
 	/* Written to meanwhile: a key that no file has, so that it is compiled again next time. */
-	if (identify(fd, &after) && !memcmp(&after, file, sizeof(after)))
+	if (is_unchanged(opened, file))
 		stored->file = *file;
-	store->bytes += table_bytes(&stored->table);
+	store->bytes += hw_table_bytes(&stored->table);
 	store->rows += stored->table.row_count;
 	make_room(store, stored);
 	return stored;
 }
 
-const struct hw_table *hw_store_table(struct hw_store *store, int fd)
+const struct hw_table *hw_store_table(struct hw_store *store, const struct hw_opened *opened)
 {
 	struct hw_stored *stored = NULL;
 	struct hw_stored_file file;
 
-	if (!identify(fd, &file))
-		return NULL;
+	identify(&opened->st, &file);
 	array_for_each (&store->stored, it)
 		if (!memcmp(&(*it)->file, &file, sizeof(file)))
 			stored = *it;
 	if (!stored)
-		stored = compile(store, fd, &file);
+		stored = compile(store, opened, &file);
 	if (!stored)
 		return NULL;
 	stored->used = ++store->look_ups;

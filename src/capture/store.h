@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "walk/compiler.h"
+#include "walk/opener.h"
 
 /* A file as stat sees it. */
 struct hw_stored_file {
@@ -25,6 +26,7 @@ struct hw_stored {
 
 struct hw_store {
 	struct hw_compiler *compiler;
+	struct hw_opener *opener;
 	array_of(struct hw_stored *) stored;
 	struct hw_stored *vdso; /* NULL: none */
 	uint64_t bytes, bytes_max, rows, failures, look_ups;
@@ -38,8 +40,8 @@ int hw_store_open(struct hw_store *store, uint64_t bytes_max, const char *cache_
                   struct hw_error *err);
 void hw_store_close(struct hw_store *store);
 
-/* The table of the file open at fd; it stays until forget is told. NULL: the file has none. */
-const struct hw_table *hw_store_table(struct hw_store *store, int fd);
+/* The table of an open file; it stays until forget is told. NULL: the file has none. */
+const struct hw_table *hw_store_table(struct hw_store *store, const struct hw_opened *opened);
 
 /* The table of this machine's vDSO; NULL: none. */
 const struct hw_table *hw_store_vdso(const struct hw_store *store);

@@ -37,8 +37,7 @@
 #endif
 #endif
 
-/* keep becomes 3, the standard descriptors /dev/null. */
-static int close_others(int keep)
+int hw_sandbox_keep_only(int keep)
 {
 	int null;
 
@@ -70,7 +69,7 @@ int hw_sandbox_drop_rights(int keep)
 {
 	struct rlimit zero = {0, 0};
 
-	keep = close_others(keep);
+	keep = hw_sandbox_keep_only(keep);
 	setsid();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	hw_landlock_forbid_all();

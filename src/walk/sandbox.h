@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* Close every descriptor but keep, which becomes 3; the standard ones become /dev/null. Returns 3. */
+int hw_sandbox_keep_only(int keep);
+
 /*
  * For good and as far as the kernel lets us: all capabilities, the user (root becomes nobody), core dumps,
  * gaining rights by exec, being traced; files and network (Landlock); every file descriptor but keep, and the

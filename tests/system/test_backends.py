@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import signal
 
 import hw
@@ -114,6 +115,47 @@ def test_dump_has_one_stack_only_and_says_where_it_ends():
     stacks = stacks_of_handlers("dump")
     right = sum(count for stack, count in stacks.items() if stack[1] == "[incomplete: short-copy]" and "main" not in stack)
     assert share(right, sum(stacks.values())) > 0.9, stacks
+
+
+def fuse_program(*arguments):
+    """A program that runs from FUSE, as hw.Background, and its process ID; see fuse_program.py."""
+    hw.need_root()
+    if not os.path.exists("/dev/fuse"):
+        hw.skip("needs /dev/fuse")
+    script = os.path.join(hw.SOURCE, "tests", "system", "fuse_program.py")
+    return hw.Background(["/usr/bin/python3", script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return int(file.read().rpartition(") ")[2].split()[11])
+
+
+def backends_for_processes():
+    return [backend["name"] for backend in hw.doctor()["backends"] if backend["command"]]
+
+
+def test_programs_on_a_file_system_that_may_not_answer_are_walked():
+    with fuse_program(hw.workload("deep"), DEEP, 2, 600) as program:
+        pid = program.stdout.readline().strip()
+        for backend in backends_for_processes():
+            hw.record("-q", "--backend", backend, "-p", pid, "-d", 3)
+            account = hw.stats("test.data")
+            assert account["answered"] > 10 and share(account["complete"], account["answered"]) > 0.9, account
+
+
+def test_a_file_system_that_does_not_answer_holds_nobody_up():
+    with fuse_program(hw.workload("deep"), DEEP, 2, 600) as program:
+        pid = program.stdout.readline().strip()
+        hw.until(lambda: cpu_ticks(pid) > 30)  # it needs nothing of its file any more
+        print("", file=program.stdin, flush=True)
+        assert program.stdout.readline() == "silent\n"
+        for backend in backends_for_processes():
+            # More than the time that a file is waited for, less than it would be for each of several.
+            hw.record("-q", "--backend", backend, "-p", pid, "-d", 3, timeout=240)
+            account = hw.stats("test.data")
+            assert account["samples"] > 10 and account["answered"] == account["asked"], account
+            assert account["complete"] < account["answered"], account
 
 
 def test_without_rights_the_best_backend_left_records_a_command():
