@@ -43,10 +43,12 @@ static __always_inline int may_fault(struct task_struct *task, hw_u64 address)
 {
 	struct vm_area_struct *vma;
 	struct bpf_iter_task_vma it;
+	hw_u32 sequence;
 	int r;
 
 	if (!config.have_vma_iterator)
 		return 0;
+	sequence = lock_sequence(task);
 	r = bpf_iter_task_vma_new(&it, task, address);
 	if (r) {
 		r = -16;
@@ -57,7 +59,7 @@ static __always_inline int may_fault(struct task_struct *task, hw_u64 address)
 			r = fault_ends_soon(vma);
 	}
 	bpf_iter_task_vma_destroy(&it);
-	return r;
+	return r == -1 && may_have_missed(task, sequence) ? -16 : r;
 }
 
 /* The walk ends at a frame whose ip is known (walk_run has put it there), and whose caller is not. */
@@ -72,24 +74,29 @@ static __always_inline int unreadable(struct hw_scratch *s, int may)
 {
 	if (may == 0)
 		return end_at(s, HW_END_MAY_BLOCK);
-	if (may == -16)
-		return end_at(s, HW_END_BUSY);
 	return end_at(s, (int)s->walk.unreadable_reason);
 }
 
-/* Serve one need. 0: go on; else the result of the drive. */
+/*
+ * Serve one need. 0: go on; else the result of the drive. Where mappings cannot be looked up just now, going
+ * on is trying again: whoever has them locked, in fork or munmap, often has finished soon.
+ */
 static __always_inline int supply(struct drive_context *c, int need, int sleepable)
 {
 	struct hw_scratch *s = c->scratch;
 	int may;
 
-	if (need == HW_FRAME_NEED_MAPPING)
-		return supply_mapping(s, c->task, s->walk.need) ? HW_FRAME_DONE + HW_END_BUSY : 0;
+	if (need == HW_FRAME_NEED_MAPPING) {
+		supply_mapping(s, c->task, s->walk.need);
+		return 0;
+	}
 	if (need != HW_FRAME_NEED_STACK)
 		return need;
 	if (!sleepable)
 		return end_at(s, HW_END_NO_FAULT);
 	may = may_fault(c->task, s->walk.need);
+	if (may == -16)
+		return 0;
 	if (may != 1)
 		return unreadable(s, may);
 	return 1;
@@ -138,6 +145,8 @@ static long drive_awake_one(hw_u32 index, struct drive_context *c)
 		walk_begin(s, task, bpf_ktime_get_ns());                                                     \
 		forget_mappings(&s->walk);                                                                   \
 		bpf_loop(SUPPLIES_MAX, step, &c, 0);                                                         \
+		if (c.result == HW_FRAME_DONE + HW_END_BUSY && s->result == HW_FRAME_NEED_STACK)             \
+			return end_at(s, HW_END_BUSY);                                                       \
 		return c.result;                                                                             \
 	}
 DRIVE(drive_asleep, drive_asleep_one)

@@ -154,6 +154,7 @@ static __always_inline void list_one(struct hw_scratch *s, struct vm_area_struct
 	struct hw_vma_copy *copy = &s->copy;
 	hw_u32 count = s->unfinished.mapping_count;
 
+	s->vma_count++;
 	if (!(vma->vm_flags & VM_EXEC) || count >= s->mapping_room)
 		return;
 	if (record) {
@@ -167,7 +168,7 @@ static __always_inline void list_one(struct hw_scratch *s, struct vm_area_struct
 
 /*
  * Count the task's code mappings, or write at most mapping_room of them to the record from at on. 0, or
- * -EBUSY: they cannot be looked up just now.
+ * -EBUSY: they cannot be looked up just now, all of them.
  */
 static __always_inline int list_mappings(struct hw_scratch *s, struct task_struct *task,
                                          struct bpf_dynptr *record, hw_u64 at)
@@ -177,12 +178,13 @@ static __always_inline int list_mappings(struct hw_scratch *s, struct task_struc
 	int r;
 
 	s->unfinished.mapping_count = 0;
+	s->vma_count = 0;
 	r = bpf_iter_task_vma_new(&it, task, 0);
 	if (!r)
 		while ((vma = bpf_iter_task_vma_next(&it)))
 			list_one(s, vma, record, at);
 	bpf_iter_task_vma_destroy(&it);
-	return r;
+	return !r && vmas_of(task) > s->vma_count ? -EBUSY : r;
 }
 
 struct extent {

@@ -112,6 +112,7 @@ struct mm_struct {
 	} context;
 	struct maple_tree mm_mt;
 	struct seqcount mm_lock_seq;
+	int map_count;
 };
 /* mm_struct.flags: a word until 6.17, then a bitmap in a struct. */
 struct mm_struct___word {

@@ -239,21 +239,49 @@ static long copy_found_vma(struct task_struct *task, struct vm_area_struct *vma,
 	return 0;
 }
 
-/* Iterate to the vma that covers address; copy->end stays 0 if there is none. */
+/* Changes whenever somebody takes the mmap lock of a task for writing, and is odd while it is held so. */
+static __always_inline hw_u32 lock_sequence(struct task_struct *task)
+{
+	struct mm_struct *mm = AS_KERNEL(task_struct, task)->mm;
+
+	mm = AS_KERNEL(mm_struct, mm);
+	return bpf_core_field_exists(mm->mm_lock_seq.sequence) ? mm->mm_lock_seq.sequence : 0;
+}
+
+static __always_inline hw_u32 vmas_of(struct task_struct *task)
+{
+	struct mm_struct *mm = AS_KERNEL(task_struct, task)->mm;
+
+	return (hw_u32)AS_KERNEL(mm_struct, mm)->map_count;
+}
+
+/*
+ * The iterator passes over every vma that is locked for writing (bpf_iter_task_vma_find_next in
+ * kernel/bpf/task_iter.c), as all are while a thread forks. So what it has not found may be there, unless
+ * nobody had the lock meanwhile.
+ */
+static __always_inline int may_have_missed(struct task_struct *task, hw_u32 sequence)
+{
+	return sequence & 1 || lock_sequence(task) != sequence;
+}
+
+/* Iterate to the vma that covers address; copy->end stays 0 if there is none. 0, or negative: not known. */
 static __always_inline int iterate_to_vma(struct task_struct *task, hw_u64 address, struct hw_vma_copy *copy)
 {
 	struct vm_area_struct *vma;
 	struct bpf_iter_task_vma it;
+	hw_u32 sequence;
 	int r;
 
 	if (!config.have_vma_iterator)
 		return -16;
+	sequence = lock_sequence(task);
 	r = bpf_iter_task_vma_new(&it, task, address);
 	vma = r ? NULL : bpf_iter_task_vma_next(&it);
 	if (vma && vma->vm_start <= address)
 		read_vma(vma, copy);
 	bpf_iter_task_vma_destroy(&it);
-	return r;
+	return !r && !copy->end && may_have_missed(task, sequence) ? -16 : r;
 }
 
 /* 0 with *copy filled (end is 0 where nothing is mapped), or -EBUSY. */

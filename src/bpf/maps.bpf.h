@@ -63,6 +63,7 @@ struct hw_scratch {
 	struct hw_miss miss;
 	struct hw_unfinished unfinished;
 	hw_u32 mapping_room; /* at most so many mappings go into it */
+	hw_u32 vma_count;    /* gone through for them */
 	hw_u32 at_once;      /* the walk is made in an interrupt */
 	struct hw_kept kept; /* of walks in interrupts */
 };

@@ -126,6 +126,8 @@ PROGRAMS = [
     storm("spawn"),
     storm("exec"),
     Program("storm-dynamic", run="{w}/spawn {s} 2 exec", says=r"spawned (\d+)", may_end=STORM, complete=0.5),
+    c("fork_beside", sees=("main", "work_in_copy", "burn"), share=0.05, complete=0.99, may_end={
+        "busy": "a mapping that no walk has met yet, while another thread has all of them locked, to fork"}),
     c("brief_threads", says=r"threads (\d+)", at_least=1000, quick=True),
     c("leader_gone", sees=("go_on", "burn"), share=0.9, quick=True),
     c("many_threads", "10000", sees=("run", "work", "burn"), share=0.3, seconds=5),
