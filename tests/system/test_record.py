@@ -240,6 +240,51 @@ def test_short_stays_in_the_kernel_are_walked_at_once():
     assert len(cookies) > 100 and share(at_once, len(cookies)) > 0.1, (at_once, len(cookies))
 
 
+def code_that_changes_registers():
+    """Where the kernel delivers signals and returns from them: (start, end) of each function."""
+    names = "arch_do_signal_or_restart", "x64_setup_rt_frame", "restore_sigcontext", "__x64_sys_rt_sigreturn"
+    starts = {}
+    with open("/proc/kallsyms", encoding="ascii") as file:
+        for line in file:
+            address, _, name = line.split()[:3]
+            starts.setdefault(int(address, 16), []).append(name)
+    order = sorted(starts)
+    return [(start, end) for start, end in zip(order, order[1:]) if set(names) & set(starts[start])]
+
+
+def kernel_samples_of(path):
+    """Of an uncompressed recording by a clock: (kernel frames, cookie) of each sample in kernel mode that asked."""
+    with open(path, "rb") as file:
+        data = file.read()
+    at, size = struct.unpack_from("<QQ", data, 40)  # the data section
+    end = at + size
+    while at < end:
+        kind, _, length = struct.unpack_from("<IHH", data, at)
+        words = struct.unpack_from(f"<{length // 8}Q", data, at)
+        if kind == 9 and len(words) > 8 and words[6] == 2**64 - 128 and words[-2] == 2**64 - 640:
+            yield words[7:-2], words[-1]
+        at += length
+
+
+def test_nothing_is_walked_at_once_where_the_kernel_changes_registers():
+    hw.need_recording()
+    hw.need_root()
+    ranges = code_that_changes_registers()
+    if not ranges or not ranges[0][0]:
+        hw.skip("/proc/kallsyms hides the kernel's addresses")
+    with hw.Background(["perl", "-e", "$SIG{USR1} = sub {}; kill USR1 => $$ while 1"]) as storm:
+        for longer in 1, 4, 16:
+            hw.record_enough(2000 * longer, "-q", "-F", "4999", "-p", str(storm.pid))
+            inside, outside = [], []
+            for frames, cookie in kernel_samples_of("test.data"):
+                within = any(start <= frame < end for frame in frames[-10:] for start, end in ranges)
+                (inside if within else outside).append(not cookie >> 32 & 1)
+            if len(inside) >= 50 and sum(outside) >= 50:
+                break
+    assert len(inside) >= 50 and sum(outside) >= 50, (len(inside), sum(outside), len(outside))
+    assert not any(inside), (sum(inside), len(inside))
+
+
 def test_signal_frames_on_an_alternate_stack_are_crossed():
     # Of a program that runs already: while its table is missing, user space has a copy of one stack only.
     hw.need_recording()
