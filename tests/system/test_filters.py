@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 
 import hw
@@ -78,6 +79,27 @@ def test_by_user_only_that_users_tasks_are_sampled():
         with hw.Background([hw.HOMEWARD, "record", "-q", "--uid", "root", "-o", "test.data"]) as recorder:
             hw.wait_samples("test.data", 1, process.pid)
             assert stop(recorder)[0] == 0
+
+
+def test_what_a_user_starts_meanwhile_is_named():
+    hw.need_recording()
+    os.chmod(".", 0o755)
+    burn = f"-e '{busy(600)[2]}'"
+    first, second = (shutil.copy("/usr/bin/perl", os.path.abspath(name)) for name in ("forked", "execed"))
+    script = f"while [ ! -e go ]; do sleep 0.05; done; {first} {burn} & echo $!; exec {second} {burn}"
+    with hw.Background(["sh", "-c", script], user=OTHER, group=OTHER, extra_groups=[], stdout=subprocess.PIPE) as process:
+        with hw.Background([hw.HOMEWARD, "record", "--standalone", "-F", 1999, "--uid", OTHER, "-o", "test.data"],
+                           stderr=subprocess.PIPE, text=True) as recorder:
+            hw.wait_sampling(recorder)
+            open("go", "w", encoding="ascii").close()
+            forked = int(process.stdout.readline())
+            for pid in process.pid, forked:
+                hw.wait_samples("test.data", 200, pid)
+            assert stop(recorder)[0] == 0
+        os.kill(forked, signal.SIGKILL)
+    for name in "forked", "execed":
+        stacks = hw.folded("test.data", "--comm", name)
+        assert any("Perl_runops_standard" in stack for stack in stacks), (name, list(stacks)[:3])
 
 
 def test_by_cgroup_what_is_in_it_or_below_it_is_sampled():
