@@ -162,13 +162,19 @@ static bool is_sealed(int memfd)
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
+static int patience_ms(const struct hw_compiler *compiler)
+{
+	uint64_t ms = (uint64_t)compiler->settings.time_ms * HW_COMPILER_WALL_FACTOR + GRACE_MS;
+
+	return ms < INT32_MAX ? (int)ms : INT32_MAX;
+}
+
 /* One answer. How many descriptors came (at most one, in *fd), -errno, or -ECANCELED: it said no, err says
  * why. */
 static int receive_answer(struct hw_compiler *compiler, int channel, struct hw_compiler_answer *message,
                           int *fd, struct hw_error *err)
 {
-	int wait_ms = (int)compiler->settings.time_ms + GRACE_MS;
-	int r = hw_receive_fds(channel, message, sizeof(*message), fd, 1, wait_ms);
+	int r = hw_receive_fds(channel, message, sizeof(*message), fd, 1, patience_ms(compiler));
 
 	if (r >= 0 && message->code) {
 		take_refusal(message, err);
@@ -232,9 +238,9 @@ static int explain_end(const struct hw_compiler *compiler, const struct hw_compi
 /* Wait for the nursery's word that the worker is gone. Without it, the nursery is started anew next time. */
 static int finish(struct hw_compiler *compiler, struct hw_compiler_outcome *outcome)
 {
-	int wait_ms = (int)compiler->settings.time_ms + GRACE_MS, r;
+	int r;
 
-	r = hw_receive_fds(compiler->control, outcome, sizeof(*outcome), NULL, 0, wait_ms);
+	r = hw_receive_fds(compiler->control, outcome, sizeof(*outcome), NULL, 0, patience_ms(compiler));
 	if (!r && outcome->serial == compiler->serial)
 		return 0;
 	stop_nursery(compiler);

@@ -19,7 +19,7 @@
 struct hw_compiler;
 
 struct hw_compiler_options {
-	uint32_t time_ms; /* per file; 0: 5000 */
+	uint32_t time_ms; /* per file, on a CPU; 0: 5000 */
 	uint64_t
 	    memory_bytes; /* address space for one file, beyond what the child has from the start; 0: 1 GiB */
 	const char *cache_directory;     /* NULL: no disk cache; made (mode 0700) if missing */

@@ -16,6 +16,12 @@
 
 #include "walk/table_file.h"
 
+/*
+ * A worker's time is what it had on a CPU; by the clock on the wall it may take so many times as long, as
+ * long as it is at work: on a machine that is busy with other things it waits for its turn.
+ */
+#define HW_COMPILER_WALL_FACTOR 10
+
 struct hw_compiler_settings {
 	uint32_t time_ms;      /* per file */
 	uint64_t memory_bytes; /* of a worker, beyond what it has from the start */

@@ -204,6 +204,21 @@ static void a_crash_costs_one_file(void **state)
 	hw_compiler_free(compiler);
 }
 
+static void a_file_at_which_no_work_is_done_is_given_up_soon(void **state)
+{
+	struct hw_compiler *compiler = new_compiler(1000);
+	struct killer stopped = {.kill_worker = true, .signal = SIGSTOP};
+	pthread_t thread;
+
+	(void)state;
+	stopped.nursery = child_of(getpid());
+	assert_int_equal(pthread_create(&thread, NULL, kill_at_work, &stopped), 0);
+	assert_true(compile_endless(compiler, -ETIMEDOUT, "longer than 1000 ms") < 9000);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(is_gone_soon(stopped.worker));
+	hw_compiler_free(compiler);
+}
+
 static void a_killed_child_is_started_again(void **state)
 {
 	struct hw_compiler *compiler = new_compiler(60000);
@@ -224,7 +239,7 @@ static void a_killed_child_is_started_again(void **state)
 
 static void a_stopped_child_does_not_stop_us(void **state)
 {
-	struct hw_compiler *compiler = new_compiler(2000);
+	struct hw_compiler *compiler = new_compiler(300);
 	pid_t nursery = child_of(getpid());
 	struct hw_error err;
 	struct hw_table table;
@@ -331,6 +346,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(refusals_come_through_with_their_reason),
 	    cmocka_unit_test(a_file_that_takes_too_long_is_given_up),
 	    cmocka_unit_test(a_crash_costs_one_file),
+	    cmocka_unit_test(a_file_at_which_no_work_is_done_is_given_up_soon),
 	    cmocka_unit_test(a_killed_child_is_started_again),
 	    cmocka_unit_test(a_stopped_child_does_not_stop_us),
 	    cmocka_unit_test(the_processes_have_no_rights),
