@@ -275,8 +275,10 @@ static __always_inline void leave_by_exec(struct task_struct *task)
 	slot = make_slot(task);
 	if (!slot)
 		return;
-	if (tid != (hw_u32)task->tgid)
+	if (tid != (hw_u32)task->tgid) {
+		*(volatile hw_u32 *)&threads_exec = 1;
 		bpf_map_update_elem(&thread_execs, &key, &tid, BPF_ANY);
+	}
 	begin_exec(slot, task);
 }
 

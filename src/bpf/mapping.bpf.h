@@ -23,14 +23,17 @@ static __always_inline hw_u32 vma_hash(hw_u64 mm, hw_u64 address)
 	return (hw_u32)(((mm ^ (address >> 14)) * 0x9e3779b97f4a7c15ull) >> 40) & (HW_VMA_CACHE_SIZE - 1);
 }
 
-/* A sum of products: their order does not matter, so the CPU makes them all at a time. */
+/*
+ * A sum of products, which the CPU can make all at a time. The factors are odd and at random (splitmix64 from
+ * 0), so that parts of two entries do not add up to the sum of one.
+ */
 static __always_inline hw_u64 vma_check(const struct hw_vma_entry *entry)
 {
-	const hw_u64 odd = 0x9e3779b97f4a7c15ull;
-
-	return entry->mm * odd + entry->vma * (3 * odd) + entry->start * (5 * odd) + entry->end * (7 * odd) +
-	       entry->offset * (9 * odd) + entry->file * (11 * odd) + entry->inode * (13 * odd) +
-	       entry->inode_number * (15 * odd) + entry->table * (17 * odd) + entry->generation * (19 * odd);
+	return entry->mm * 0xe220a8397b1dcdafull + entry->vma * 0x6e789e6aa1b965f5ull +
+	       entry->start * 0x06c45d188009454full + entry->end * 0xf88bb8a8724c81edull +
+	       entry->offset * 0x1b39896a51a8749bull + entry->file * 0x53cb9f0c747ea2ebull +
+	       entry->inode * 0x2c829abe1f4532e1ull + entry->inode_number * 0xc584133ac916ab3dull +
+	       entry->table * 0x3ee5789041c98ac3ull + entry->generation * 0xf3b8488c368cb0a7ull;
 }
 
 /* Take a place among the mappings of this walk. */

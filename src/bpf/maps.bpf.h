@@ -179,6 +179,7 @@ struct {
 	__type(key, hw_u64);
 	__type(value, hw_u32);
 } thread_execs SEC(".maps");
+hw_u32 threads_exec = 0; /* there has ever been one: seldom */
 
 /* By 64 * cpu + session. */
 struct {

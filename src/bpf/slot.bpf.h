@@ -57,7 +57,7 @@ extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct b
 static __noinline struct hw_slot *find_slot_in_exec(struct task_struct *task)
 {
 	hw_u64 key = (hw_u64)task;
-	hw_u32 *tid = bpf_map_lookup_elem(&thread_execs, &key);
+	hw_u32 *tid = *(volatile hw_u32 *)&threads_exec ? bpf_map_lookup_elem(&thread_execs, &key) : NULL;
 	struct hw_slot *slot = tid ? bpf_map_lookup_elem(&slots, tid) : NULL;
 
 	return slot && SLOT_IS_OURS(slot, task) ? slot : NULL;
