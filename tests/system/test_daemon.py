@@ -101,7 +101,8 @@ def test_64_clients_record_at_once_each_its_own_and_a_65th_is_told():
         for client, _ in clients:
             client.send(message(START))
         for client, _ in clients:
-            assert answer(client)[0] == STARTED
+            said = answer(client)
+            assert said[0] == STARTED, said
         assert daemon.status()["sessions"] == 64
         records = [[] for _ in clients]
 
