@@ -419,46 +419,48 @@ static bool is_that_file(const struct stat *found, const struct hw_space_file *f
 	       minor(found->st_dev) == file->minor;
 }
 
-/* *opened: path is that file, whether or not it has a table. certain: path is a link to the mapped file
- * itself. */
-static const struct hw_table *table_at(struct hw_spaces *spaces, const struct hw_space_file *file,
-                                       const char *path, bool certain, bool *opened)
+/*
+ * 0: path is that file, and *table its table, or NULL: it has none; -errno: it is not, or cannot be opened.
+ * certain: path is a link to the mapped file itself.
+ */
+static int table_at(struct hw_spaces *spaces, const struct hw_space_file *file, const char *path,
+                    bool certain, const struct hw_table **table)
 {
 	struct hw_opener *opener = spaces->store->opener;
-	const struct hw_table *table = NULL;
 	struct hw_opened found;
+	int r = certain ? hw_opener_open_link(opener, path, &found) : hw_opener_open(opener, path, &found);
 
-	if (certain ? hw_opener_open_link(opener, path, &found) : hw_opener_open(opener, path, &found))
-		return NULL;
-	if (certain || file->build_id_size || is_that_file(&found.st, file)) {
-		table = hw_store_table(spaces->store, &found);
-		*opened = true;
-		if (file->build_id_size && table &&
-		    (table->build_id_size != file->build_id_size ||
-		     memcmp(table->build_id, file->build_id, file->build_id_size) != 0)) {
-			table = NULL; /* another file by now */
-			*opened = false;
-		}
-	}
+	if (r)
+		return r;
+	if (certain || file->build_id_size || is_that_file(&found.st, file))
+		*table = hw_store_table(spaces->store, &found);
+	else
+		r = -ESTALE;
 	close(found.fd);
-	return table;
+	if (file->build_id_size && *table &&
+	    ((*table)->build_id_size != file->build_id_size ||
+	     memcmp((*table)->build_id, file->build_id, file->build_id_size) != 0)) {
+		*table = NULL; /* another file by now */
+		r = -ESTALE;
+	}
+	return r;
 }
 
-static const struct hw_table *table_of_file(struct hw_spaces *spaces, uint32_t pid,
-                                            const struct hw_walker_mapping *mapping,
-                                            const struct hw_space_file *file, bool *opened)
+/* Where its file system does not answer, no other way to it is tried. */
+static int table_of_file(struct hw_spaces *spaces, uint32_t pid, const struct hw_walker_mapping *mapping,
+                         const struct hw_space_file *file, const struct hw_table **table)
 {
-	const struct hw_table *table;
 	char path[4200];
+	int r;
 
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start,
 	         mapping->end);
-	table = table_at(spaces, file, path, true, opened);
-	if (*opened)
-		return table;
+	r = table_at(spaces, file, path, true, table);
+	if (!r || r == -ETIMEDOUT)
+		return r;
 	snprintf(path, sizeof(path), "/proc/%u/root%s", pid, file->name);
-	table = table_at(spaces, file, path, false, opened);
-	return *opened ? table : table_at(spaces, file, file->name, false, opened);
+	r = table_at(spaces, file, path, false, table);
+	return !r || r == -ETIMEDOUT ? r : table_at(spaces, file, file->name, false, table);
 }
 
 void hw_space_load(struct hw_spaces *spaces, struct hw_space *space, size_t index)
@@ -473,7 +475,7 @@ void hw_space_load(struct hw_spaces *spaces, struct hw_space *space, size_t inde
 		mapping->table = hw_store_vdso(spaces->store);
 		opened = true;
 	} else {
-		mapping->table = table_of_file(spaces, space->pid, mapping, file, &opened);
+		opened = !table_of_file(spaces, space->pid, mapping, file, &mapping->table);
 	}
 	file->state = opened ? HW_SPACE_TRIED : HW_SPACE_NO_FILE;
 }

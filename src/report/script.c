@@ -250,6 +250,14 @@ static void print_head(const struct scripter *scripter, const struct hw_sample *
 	}
 }
 
+/* In the place of a user stack that did not come, as perf has it. */
+static void print_cookie(const struct scripter *scripter, uint64_t cookie)
+{
+	fprintf(scripter->out, "\t%16llx%s%s\n", (unsigned long long)cookie,
+	        scripter->fields & (HW_FIELD_SYM | HW_FIELD_SYMOFF) ? " (cookie)" : "",
+	        scripter->fields & HW_FIELD_DSO ? " ([unknown])" : "");
+}
+
 static int print_sample(struct scripter *scripter, const struct hw_sample *sample)
 {
 	const char *name;
@@ -274,8 +282,7 @@ static int print_sample(struct scripter *scripter, const struct hw_sample *sampl
 		                     sample->time_ns - sample->walked_before_us * 1000ull);
 		code = print_stack(scripter, sample->pid, sample->user_stack, false);
 		if (sample->state == HW_SAMPLE_UNANSWERED)
-			fprintf(scripter->out, "\t%16llx (cookie) ([unknown])\n",
-			        (unsigned long long)sample->cookie);
+			print_cookie(scripter, sample->cookie);
 	}
 	fputc('\n', scripter->out);
 	return code;

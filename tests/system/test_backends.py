@@ -132,7 +132,8 @@ def cpu_ticks(pid):
 
 
 def backends_for_processes():
-    return [backend["name"] for backend in hw.doctor()["backends"] if backend["command"]]
+    """Those that work here, two at most: what reads files is shared by all but bpf."""
+    return [backend["name"] for backend in hw.doctor()["backends"] if backend["command"]][:2]
 
 
 def test_programs_on_a_file_system_that_may_not_answer_are_walked():
