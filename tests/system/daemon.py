@@ -70,12 +70,21 @@ class Daemon:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
 
-    def children(self):
+    def children(self, name):
+        """PIDs of its children of this name: hw-compiler, hw-opener."""
         found = []
         for thread in os.listdir(f"/proc/{self.process.pid}/task"):
             with open(f"/proc/{self.process.pid}/task/{thread}/children", encoding="ascii") as children:
                 found += map(int, children.read().split())
-        return found
+        return [pid for pid in found if self.name_of(pid) == name]
+
+    @staticmethod
+    def name_of(pid):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
+                return comm.read().strip()
+        except OSError:  # it has ended
+            return ""
 
     def of_the_kernel(self):
         """How many programs, links, events and maps of the kernel it has open (of tables, only a mapping is kept)."""

@@ -433,7 +433,7 @@ def test_the_daemon_keeps_few_capabilities_and_its_compiler_none():
         for field in ("CapEff", "CapPrm", "CapBnd"):
             assert int(status(daemon.process.pid, field), 16) & ~kept == 0, field
         assert status(daemon.process.pid, "NoNewPrivs") == "1"
-        compilers = daemon.children()
+        compilers = daemon.children("hw-compiler")
         assert compilers
         for pid in compilers:
             assert int(status(pid, "CapEff"), 16) == 0 and int(status(pid, "CapPrm"), 16) == 0
@@ -512,7 +512,7 @@ def test_a_compiler_that_is_killed_costs_one_table_and_the_daemon_nothing():
         client = daemon.start_record("-q", "-a")
         wait_samples("test.data", 10)
         for number in signal.SIGKILL, signal.SIGSEGV:
-            compiler, = daemon.children()
+            compiler, = daemon.children("hw-compiler")
             os.kill(compiler, signal.SIGSTOP)
             with hw.Background(copy_of_perl(f"lost-{number:d}")) as process:
                 wait_samples("test.data", 100, process.pid)  # its table is asked for
@@ -520,7 +520,7 @@ def test_a_compiler_that_is_killed_costs_one_table_and_the_daemon_nothing():
                 os.kill(compiler, signal.SIGCONT)
                 with hw.Background(copy_of_perl(f"found-{number:d}")) as process:
                     wait_samples("test.data", 1000, process.pid)
-            assert daemon.process.poll() is None and compiler not in daemon.children()
+            assert daemon.process.poll() is None and compiler not in daemon.children("hw-compiler")
         status, text = stop(client)
         assert status == 0, text
     for number in signal.SIGKILL, signal.SIGSEGV:
