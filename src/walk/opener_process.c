@@ -146,6 +146,7 @@ _Noreturn void hw_opener_serve(int control, pid_t parent)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL); /* what ends the recorder's work is none of ours */
 	control = hw_sandbox_keep_only(control);
+	hw_sandbox_keep_reading();
 	setsid();
 	prctl(PR_SET_NAME, "hw-opener", 0, 0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -8,6 +8,10 @@
 /* Close every descriptor but keep, which becomes 3; the standard ones become /dev/null. Returns 3. */
 int hw_sandbox_keep_only(int keep);
 
+/* Of all capabilities keep, if they are there, those that opening and reading other users' files needs; for
+ * good. */
+void hw_sandbox_keep_reading(void);
+
 /*
  * For good and as far as the kernel lets us: all capabilities, the user (root becomes nobody), core dumps,
  * gaining rights by exec, being traced; files and network (Landlock); every file descriptor but keep, and the

@@ -438,6 +438,11 @@ def test_the_daemon_keeps_few_capabilities_and_its_compiler_none():
         for pid in compilers:
             assert int(status(pid, "CapEff"), 16) == 0 and int(status(pid, "CapPrm"), 16) == 0
             assert status(pid, "Uid") != "0"
+        reading = sum(1 << bit for bit in (2, 19, 40))
+        opener, = daemon.children("hw-opener")
+        for field in ("CapEff", "CapPrm"):
+            assert int(status(opener, field), 16) & ~reading == 0, field
+        assert status(opener, "NoNewPrivs") == "1"
 
 
 def at_rest(look):
