@@ -2,6 +2,7 @@
 /* Tables of what runs when the loader starts. */
 #include "capture/loader.h"
 
+#include <malloc.h>
 #include <string.h>
 
 static int load_vdso(struct hw_loader *loader)
@@ -84,6 +85,7 @@ int hw_loader_load_running(struct hw_loader *loader, struct hw_error *err)
 	array_free(&tables);
 	array_free(&keys);
 	array_free(&list);
+	malloc_trim(0); /* tables of large programs leave tens of MiB, which the heap would keep */
 	return r;
 }
 
