@@ -6,6 +6,11 @@
  * where that ends soon: anonymous memory without userfaultfd, shmem, files of disk file systems. A fault on
  * FUSE or NFS could last for ever and hold up every BPF program's release with it. At exit and exec (which
  * may not sleep) nothing is faulted in.
+ *
+ * Between the look at the mapping and the read, some hundred nanoseconds, another thread of the same process
+ * can put another mapping there. No wrong frame comes of that which the program did not put on its own stack;
+ * but the read may then wait on FUSE. No helper of the kernel reads with a limit, so this much is left to a
+ * process that wants to hold BPF up, and that has to win the race against its own walk.
  */
 #ifndef HW_BPF_DRIVE_H
 #define HW_BPF_DRIVE_H
