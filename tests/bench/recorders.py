@@ -160,6 +160,8 @@ class Sysprof(Recorder):
     polkit = "/usr/lib/polkit-1/polkitd"
     script = """
         mount -t tmpfs none /run && mkdir /run/dbus || exit 1
+        paranoid=/proc/sys/kernel/perf_event_paranoid  # it writes -1 there, and leaves that when it is killed
+        cp $paranoid /run/paranoid && mount --bind /run/paranoid $paranoid || exit 1
         dbus-daemon --system --nofork --nopidfile & echo $! > sysprof.pids
         for i in 1 2 3 4 5 6 7 8 9; do [ -S /run/dbus/system_bus_socket ] || sleep 0.2; done
         "$1" --no-debug & echo $! >> sysprof.pids
