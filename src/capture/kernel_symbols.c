@@ -105,6 +105,11 @@ bool hw_kernel_symbols_read(struct hw_kernel_symbols *symbols)
 	return symbols->file;
 }
 
+bool hw_kernel_symbols_abandoned(const struct hw_kernel_symbols *symbols)
+{
+	return symbols->file && symbols->users == 1;
+}
+
 /* Where a program that begins there stands, or should. */
 static size_t place_of(const struct hw_kernel_symbols *symbols, uint64_t start)
 {

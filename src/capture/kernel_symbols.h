@@ -29,6 +29,8 @@ void hw_kernel_symbols_release(struct hw_kernel_symbols *symbols);
 
 /* Tell this kernel side, on the way, what the kernel's symbols say: see kernel_code.h. */
 void hw_kernel_symbols_publish(struct hw_kernel_symbols *symbols, struct hw_session_masks *masks);
+/* Has whoever began to read gone before the end, so that nobody reads on? Asked by the only other user. */
+bool hw_kernel_symbols_abandoned(const struct hw_kernel_symbols *symbols);
 /* Read for a millisecond; whichever of the users comes by. False: all has been read. */
 bool hw_kernel_symbols_read(struct hw_kernel_symbols *symbols);
 

@@ -381,6 +381,8 @@ int hw_sessions_poll(struct hw_sessions *s, int timeout_ms, struct hw_error *err
 	if (!r)
 		r = tell_losses(s, err);
 	hw_sessions_advance_ended(s);
+	if (s->symbols && hw_kernel_symbols_abandoned(s->symbols))
+		forget_symbols(s);
 	hw_cpus_look(s->cpus, cpu_came, s);
 	return r;
 }

@@ -84,11 +84,28 @@ static void nothing_changes_under_who_is_telling(void **state)
 	hw_kernel_symbols_release(NULL);
 }
 
+static void a_reading_that_nobody_goes_on_with_is_abandoned(void **state)
+{
+	struct hw_kernel_symbols *symbols = hw_kernel_symbols_new(),
+	                         *reader = hw_kernel_symbols_share(symbols);
+
+	(void)state;
+	assert_false(hw_kernel_symbols_abandoned(symbols));
+	assert_true(hw_kernel_symbols_read(reader));
+	hw_kernel_symbols_release(reader);
+	assert_true(hw_kernel_symbols_abandoned(symbols));
+	hw_kernel_symbols_release(symbols);
+	symbols = all_read();
+	assert_false(hw_kernel_symbols_abandoned(symbols));
+	hw_kernel_symbols_release(symbols);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(programs_that_come_and_go_are_followed),
 	    cmocka_unit_test(nothing_changes_under_who_is_telling),
+	    cmocka_unit_test(a_reading_that_nobody_goes_on_with_is_abandoned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,8 +159,9 @@ static void the_order_of_records_does_not_matter(void **state)
 	permute(order, 0, 6, steps, "7@10:a1 8@15:a1 7@30:a1 7@40:?0");
 }
 
-#define AT_ONCE(counter) ((uint64_t)(counter) << 32 | 1) /* the cookie of a walk at once: see walk/cookie.h  \
-	                                                  */
+#define AT_ONCE(counter)                                                                                     \
+	((uint64_t)(counter) << 32 | 1) /* the cookie of a walk at once: see walk/cookie.h                   \
+	                                 */
 
 static void who_was_walked_at_once_finds_its_callchain_in_any_order(void **state)
 {
