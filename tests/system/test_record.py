@@ -227,17 +227,19 @@ def test_long_stays_in_the_kernel_share_walks():
 
 def test_short_stays_in_the_kernel_are_walked_at_once():
     hw.need_recording()
-    hw.record("-q", "-F", 4999, "--", hw.workload("work"), "kernel", 1000000)
-    account = hw.stats("test.data")
-    whole = account["complete"] + account["ended"].get("exec", 0)
-    assert share(whole, account["answered"]) >= 0.99, account
-    cookies = [cookie for in_user_mode, cookie in samples_of("test.data") if not in_user_mode and cookie]
-    # On a busy machine it may take long until the recorder has read where the kernel changes registers.
-    first = next((i for i, cookie in enumerate(cookies) if not cookie >> 32 & 1), 0)
-    cookies = cookies[first:]
-    at_once = sum(not cookie >> 32 & 1 for cookie in cookies)
-    # And it is pushed aside in the middle of stays, which makes them long: one in three was seen, of two in three.
-    assert len(cookies) > 100 and share(at_once, len(cookies)) > 0.1, (at_once, len(cookies))
+    for _ in range(5):  # a busy machine pushes the program aside in the middle of stays, which makes them long
+        hw.record("-q", "-F", 4999, "--", hw.workload("work"), "kernel", 1000000)
+        account = hw.stats("test.data")
+        whole = account["complete"] + account["ended"].get("exec", 0)
+        assert share(whole, account["answered"]) >= 0.99, account
+        cookies = [cookie for in_user_mode, cookie in samples_of("test.data") if not in_user_mode and cookie]
+        # There, it may also take long until the recorder has read where the kernel changes registers.
+        first = next((i for i, cookie in enumerate(cookies) if not cookie >> 32 & 1), 0)
+        cookies = cookies[first:]
+        at_once = sum(not cookie >> 32 & 1 for cookie in cookies)
+        if len(cookies) > 100 and share(at_once, len(cookies)) > 0.4:
+            return
+    raise AssertionError((at_once, len(cookies)))
 
 
 def code_that_changes_registers():
