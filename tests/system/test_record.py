@@ -256,16 +256,9 @@ def code_that_changes_registers():
 
 def kernel_samples_of(path):
     """Of an uncompressed recording by a clock: (kernel frames, cookie) of each sample in kernel mode that asked."""
-    with open(path, "rb") as file:
-        data = file.read()
-    at, size = struct.unpack_from("<QQ", data, 40)  # the data section
-    end = at + size
-    while at < end:
-        kind, _, length = struct.unpack_from("<IHH", data, at)
-        words = struct.unpack_from(f"<{length // 8}Q", data, at)
-        if kind == 9 and len(words) > 8 and words[6] == 2**64 - 128 and words[-2] == 2**64 - 640:
+    for _, words in sample_records_of(path):
+        if len(words) > 8 and words[6] == 2**64 - 128 and words[-2] == 2**64 - 640:
             yield words[7:-2], words[-1]
-        at += length
 
 
 def test_nothing_is_walked_at_once_where_the_kernel_changes_registers():
@@ -327,8 +320,8 @@ def test_walking_at_once_and_deferring_find_the_same():
     assert found["auto"] == found["deferred"] and found["auto"], found
 
 
-def samples_of(path):
-    """Of an uncompressed recording by a clock: whether each sample hit user mode, and its cookie (0: none)."""
+def sample_records_of(path):
+    """Of an uncompressed recording: misc and words of each sample's record, the header among these."""
     with open(path, "rb") as file:
         data = file.read()
     at, size = struct.unpack_from("<QQ", data, 40)  # the data section
@@ -336,9 +329,14 @@ def samples_of(path):
     while at < end:
         kind, misc, length = struct.unpack_from("<IHH", data, at)
         if kind == 9:  # PERF_RECORD_SAMPLE
-            words = struct.unpack_from(f"<{length // 8}Q", data, at)
-            yield misc & 7 == 2, words[-1] if words[-2] == 2**64 - 640 else 0
+            yield misc, struct.unpack_from(f"<{length // 8}Q", data, at)
         at += length
+
+
+def samples_of(path):
+    """Of an uncompressed recording by a clock: whether each sample hit user mode, and its cookie (0: none)."""
+    for misc, words in sample_records_of(path):
+        yield misc & 7 == 2, words[-1] if words[-2] == 2**64 - 640 else 0
 
 
 def test_a_process_just_forked_is_walked_at_once():
